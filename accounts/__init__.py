@@ -1,0 +1,1 @@
+"""Whom we watch: accounts, points, tariffs, calendars. Pure."""

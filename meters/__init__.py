@@ -1,0 +1,1 @@
+"""What a meter is: quantities, readings, profiles, encodings. Pure."""

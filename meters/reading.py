@@ -1,0 +1,99 @@
+"""What one meter said at one instant, alone and by the column."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+
+from meters.quantity import COLUMN, QUANTITIES, Quantity
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def utc_us(moment: datetime) -> int:
+    """Microseconds since 1970 UTC, exactly.
+
+    Examples
+    --------
+    >>> utc_us(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC))
+    1000000
+
+    """
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def from_utc_us(microseconds: int) -> datetime:
+    """Inverse of `utc_us`."""
+    return _EPOCH + timedelta(microseconds=int(microseconds))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """Cumulative registers and momentary values of one meter at one instant."""
+
+    meter_id: int
+    measured_at: datetime
+    """When it was true, by the meter's clock if it has one."""
+    received_at: datetime
+    """When we learnt it; late data keeps both."""
+    values: Mapping[Quantity, float]
+    """What the meter gave, in the quantity's unit; what it did not give is absent."""
+
+    def __post_init__(self) -> None:
+        """Refuse a time without a zone."""
+        if self.measured_at.tzinfo is None or self.received_at.tzinfo is None:
+            raise ValueError("a reading's times need a time zone")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReadingBatch:
+    """Readings by the column: the form in which they are written and computed with.
+
+    All arrays have the length n of the batch.
+    """
+
+    meter_id: npt.NDArray[np.int32]
+    """shape (n,)"""
+    measured_us: IntArray
+    """shape (n,), microseconds since 1970 UTC"""
+    received_us: IntArray
+    """shape (n,), microseconds since 1970 UTC"""
+    values: FloatArray
+    """shape (n, len(QUANTITIES)), columns in the order of `Quantity`; NaN = not given"""
+
+    def __len__(self) -> int:
+        """Count the readings."""
+        return int(self.meter_id.size)
+
+
+def batch_of(readings: Sequence[Reading]) -> ReadingBatch:
+    """Turn readings into columns, in their order."""
+    values = np.full((len(readings), len(QUANTITIES)), math.nan)
+    for row, reading in enumerate(readings):
+        for quantity, value in reading.values.items():
+            values[row, COLUMN[quantity]] = value
+    return ReadingBatch(
+        meter_id=np.array([r.meter_id for r in readings], dtype=np.int32),
+        measured_us=np.array([utc_us(r.measured_at) for r in readings], dtype=np.int64),
+        received_us=np.array([utc_us(r.received_at) for r in readings], dtype=np.int64),
+        values=values,
+    )
+
+
+def joined(batches: Iterable[ReadingBatch]) -> ReadingBatch:
+    """Lay batches end to end."""
+    parts = list(batches)
+    if not parts:
+        return batch_of([])
+    return ReadingBatch(
+        meter_id=np.concatenate([b.meter_id for b in parts]),
+        measured_us=np.concatenate([b.measured_us for b in parts]),
+        received_us=np.concatenate([b.received_us for b in parts]),
+        values=np.concatenate([b.values for b in parts]),
+    )

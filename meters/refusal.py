@@ -1,0 +1,39 @@
+"""What was refused, why, and what it looked like. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why something a meter sent is not believed: a stable code, counted and shown."""
+
+    NOT_JSON = "not-json"
+    TOO_LARGE = "too-large"
+    NOT_IN_SCHEMA = "not-in-schema"
+    UNKNOWN_METER = "unknown-meter"
+    WRONG_TOPIC = "wrong-topic"
+    NOT_A_NUMBER = "not-a-number"
+    NEGATIVE_ENERGY = "negative-energy"
+    FAR_FUTURE = "far-future"
+    BEFORE_INSTALLATION = "before-installation"
+    UNDECODABLE = "undecodable"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refusal:
+    """One piece for the quarantine."""
+
+    reason: Reason
+    text: str
+    """One sentence for people, naming the field and the value."""
+    source: str
+    """Where it came from: an MQTT topic, or host:port/unit of a Modbus meter."""
+    transport: str
+    """modbus or mqtt"""
+    received_at: datetime
+    raw: bytes
+    """The payload or registers as received, cut at 64 KiB."""
+    meter_id: int | None = None
+    readings: int = 1
+    """How many readings it held, as far as that can be told."""

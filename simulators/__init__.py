@@ -1,0 +1,1 @@
+"""Fake meters that speak real protocols."""
