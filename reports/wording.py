@@ -1,0 +1,67 @@
+"""Turns a code and figures into a sentence: alerts and findings keep only those two.
+
+The sentences stand in texts/*.toml; how figures look is decided in writing.py.
+
+    WordingError(LookupError)   a sentence or a figure is missing
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, tzinfo
+
+from reports.texts import LANGUAGES, Language, WordingError, text
+from reports.writing import Figure, Reader, written
+
+__all__ = ["LANGUAGES", "Language", "WordingError", "say", "sentence"]
+
+
+def say(
+    code: str,
+    language: Language = "en",
+    *,
+    zone: tzinfo = UTC,
+    currency: str = "",
+    **figures: Figure,
+) -> str:
+    """Say one sentence.
+
+    Parameters
+    ----------
+    code : str
+        Its key in texts/*.toml.
+    language : str
+        One of `LANGUAGES`.
+    zone : tzinfo
+        In which times are told.
+    currency : str
+        Put before amounts of money.
+    **figures
+        Named as the placeholders; the ending of the name is the unit. Those the
+        sentence does not use are ignored.
+
+    Raises
+    ------
+    WordingError
+        No such code or language, or a placeholder without its figure.
+
+    Examples
+    --------
+    >>> say("load-above-expected", load_kw=412.0, low_kw=180.0, high_kw=260.0,
+    ...     since_at="2026-03-02T06:15:00+00:00")
+    'Load 412.0 kW is above the expected 180.0 kW to 260.0 kW since Mon 2 Mar 06:15.'
+
+    """
+    return sentence(
+        code, figures, Reader(language=language, zone=zone, currency=currency)
+    )
+
+
+def sentence(code: str, figures: Mapping[str, Figure], reader: Reader) -> str:
+    """Say one sentence to a reader; see `say`."""
+    template = text(code, reader.language)
+    words = {name: written(name, value, reader) for name, value in figures.items()}
+    try:
+        return template.format_map(words)
+    except KeyError as exc:
+        raise WordingError(
+            f"The sentence '{code}' needs the figure {exc}, which was not given."
+        ) from None
