@@ -1,0 +1,179 @@
+"""Reaching the database: connections, pools, and one sentence when it fails.
+
+    DatabaseError            what a person can mend: address, rights, version
+    └── MigrationError       (storage.migrate)
+
+Every session runs in UTC. No message holds a password.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TypeAlias
+
+import psycopg
+from psycopg import AsyncConnection, Connection
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
+
+OLDEST_SERVER = 16
+CONNECT_TIMEOUT_S = 10
+
+Pool: TypeAlias = ConnectionPool[Connection[TupleRow]]
+AsyncPool: TypeAlias = AsyncConnectionPool[AsyncConnection[TupleRow]]
+
+
+class DatabaseError(Exception):
+    """The database cannot be used as it is; the text says what and how to mend it."""
+
+
+def connect(url: str, *, autocommit: bool = False) -> Connection[TupleRow]:
+    """Open a connection in UTC.
+
+    Raises
+    ------
+    DatabaseError
+        Wrong address, password, database or a too old server, in one sentence.
+
+    """
+    settings = _settings(url)
+    try:
+        conn = psycopg.connect(url, **settings, autocommit=True)
+    except psycopg.Error as exc:
+        raise _connect_error(url, exc) from None
+    try:
+        _check_version(url, conn.info.server_version)
+        if conn.info.parameter_status("TimeZone") != "UTC":
+            conn.execute("SET TIME ZONE 'UTC'")
+    except BaseException:
+        conn.close()
+        raise
+    conn.autocommit = autocommit
+    return conn
+
+
+async def connect_async(
+    url: str, *, autocommit: bool = False
+) -> AsyncConnection[TupleRow]:
+    """Open a connection as `connect` does, for the collector."""
+    settings = _settings(url)
+    try:
+        conn = await AsyncConnection.connect(url, **settings, autocommit=True)
+    except psycopg.Error as exc:
+        raise _connect_error(url, exc) from None
+    try:
+        _check_version(url, conn.info.server_version)
+        if conn.info.parameter_status("TimeZone") != "UTC":
+            await conn.execute("SET TIME ZONE 'UTC'")
+    except BaseException:
+        await conn.close()
+        raise
+    await conn.set_autocommit(autocommit)
+    return conn
+
+
+@contextmanager
+def open_pool(url: str, *, max_size: int = 4) -> Iterator[Pool]:
+    """Keep up to `max_size` connections for threads that share a database."""
+    connect(url).close()  # a clear sentence now instead of a time-out later
+
+    def to_utc(conn: Connection[TupleRow]) -> None:
+        if conn.info.parameter_status("TimeZone") != "UTC":
+            conn.execute("SET TIME ZONE 'UTC'")
+            conn.commit()
+
+    with ConnectionPool(
+        url,
+        kwargs=_settings(url),
+        min_size=1,
+        max_size=max_size,
+        configure=to_utc,
+        check=ConnectionPool.check_connection,
+    ) as pool:
+        yield pool
+
+
+@asynccontextmanager
+async def open_pool_async(url: str, *, max_size: int = 4) -> AsyncIterator[AsyncPool]:
+    """Keep up to `max_size` connections for tasks that share a database."""
+    await (await connect_async(url)).close()
+
+    async def to_utc(conn: AsyncConnection[TupleRow]) -> None:
+        if conn.info.parameter_status("TimeZone") != "UTC":
+            await conn.execute("SET TIME ZONE 'UTC'")
+            await conn.commit()
+
+    async with AsyncConnectionPool(
+        url,
+        kwargs=_settings(url),
+        min_size=1,
+        max_size=max_size,
+        configure=to_utc,
+        check=AsyncConnectionPool.check_connection,
+    ) as pool:
+        yield pool
+
+
+def place(url: str) -> str:
+    """Name the database for people: host, port and database, never a password."""
+    try:
+        parts = conninfo_to_dict(url)
+    except psycopg.Error:
+        return "the database"
+    host = parts.get("host") or "the local socket"
+    port = f":{parts['port']}" if parts.get("port") else ""
+    name = parts.get("dbname") or parts.get("user") or "its default database"
+    return f"{host}{port}/{name}"
+
+
+def _settings(url: str) -> dict[str, int]:
+    try:
+        parts = conninfo_to_dict(url)
+    except psycopg.Error:
+        # The driver's own message would repeat the text, password and all.
+        raise DatabaseError(
+            "The database URL cannot be read: it should look like "
+            "postgresql://user:password@host:5432/keywatt."
+        ) from None
+    return {} if "connect_timeout" in parts else {"connect_timeout": CONNECT_TIMEOUT_S}
+
+
+def _check_version(url: str, server_version: int) -> None:
+    major = server_version // 10000
+    if major < OLDEST_SERVER:
+        raise DatabaseError(
+            f"PostgreSQL {major} answers at {place(url)}; Keywatt needs "
+            f"{OLDEST_SERVER} or newer: upgrade it or name another server "
+            "in the database URL."
+        )
+
+
+def _connect_error(url: str, exc: psycopg.Error) -> DatabaseError:
+    """Turn what libpq says into one sentence; its text holds no password."""
+    parts = conninfo_to_dict(url)
+    said, where = str(exc), place(url)
+    first = said.partition("\n")[0].removeprefix("connection failed: ").rstrip(".")
+    if "password authentication failed" in said or "no password supplied" in said:
+        user = parts.get("user") or "the default user"
+        text = (
+            f"{where} refuses the password of user {user}: "
+            "correct user or password in the database URL."
+        )
+    elif 'database "' in said and "does not exist" in said:
+        text = (
+            f"{where} does not exist on that server: create the database "
+            "or correct its name in the database URL."
+        )
+    elif "resolve host" in said or "could not translate host" in said:
+        text = (
+            f"The host {parts.get('host')} of the database is not known: "
+            "correct its name in the database URL."
+        )
+    elif "refused" in said or "No such file" in said or "timeout" in said:
+        text = (
+            f"No PostgreSQL answers at {where}: start it or correct "
+            "host and port in the database URL."
+        )
+    else:
+        text = f"{where} cannot be used: {first}."
+    return DatabaseError(text)
