@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from datetime import time
 
+SLOT_MIN = 15
+SLOTS = 96
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ShiftableProcess:
@@ -18,3 +21,23 @@ class ShiftableProcess:
     earliest_start: time
     latest_end: time
     """00:00 means the end of the day; a run never crosses midnight."""
+
+    @property
+    def slots(self) -> int:
+        """Quarter-hours of one run."""
+        return self.duration_min // SLOT_MIN
+
+    @property
+    def usual_slot(self) -> int:
+        """Quarter-hour of the day in which it usually starts."""
+        return _slot(self.usual_start)
+
+    @property
+    def start_slots(self) -> range:
+        """Every quarter-hour of the day in which it may start."""
+        end = _slot(self.latest_end) or SLOTS
+        return range(_slot(self.earliest_start), end - self.slots + 1)
+
+
+def _slot(clock: time) -> int:
+    return (clock.hour * 60 + clock.minute) // SLOT_MIN

@@ -20,7 +20,7 @@ from pydantic_core import ErrorDetails
 class Form(BaseModel):
     """Base of everything a person enters: an unknown key is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def _as_utc(moment: datetime) -> datetime:

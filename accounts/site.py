@@ -1,0 +1,237 @@
+"""A site file: all that a person enters about accounts, in one TOML file.
+
+`docs/handbook/example-site.toml` shows every key. Errors: `SiteError`, one sentence
+with the file, the key and the reason; forms made in Python raise pydantic's own.
+"""
+
+import tomllib
+from collections import Counter
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, StringConstraints, ValidationError, field_validator
+from pydantic import model_validator as check_after
+
+from accounts.account import Sector
+from accounts.calendar import SiteCalendar
+from accounts.equipment import ShiftableProcess
+from accounts.form import (
+    Amount,
+    Code,
+    Form,
+    Moment,
+    QuarterHour,
+    Text,
+    Whole,
+    sentence,
+)
+from accounts.tariff import Tariff
+from meters.profile import Profile, load_profile, profile_names
+
+Serial = Annotated[str, StringConstraints(pattern="^[A-Za-z0-9._-]{1,64}$")]
+
+
+class SiteError(ValueError):
+    """The site file cannot be used; the message names file, key and reason."""
+
+
+class ModbusConnection(Form):
+    """A meter that is asked over Modbus TCP."""
+
+    transport: Literal["modbus"] = "modbus"
+    host: Text
+    port: Annotated[Whole, Field(ge=1, le=65535)] = 502
+    unit: Annotated[Whole, Field(ge=0, le=255)]
+    """Unit id behind the gateway."""
+    poll_every_s: Annotated[Amount, Field(gt=0)] = 10.0
+
+
+class MqttConnection(Form):
+    """A meter that publishes by itself, under its serial."""
+
+    transport: Literal["mqtt"] = "mqtt"
+
+
+Connection = Annotated[
+    ModbusConnection | MqttConnection, Field(discriminator="transport")
+]
+
+
+class SiteMeter(Form):
+    """A meter and its time at the point."""
+
+    serial: Serial
+    profile: Text
+    connection: Connection
+    installed_at: Moment
+    removed_at: Moment | None = None
+    ratio: Annotated[Whole, Field(gt=0)] = 1
+    """CT x PT x constant applied to register counts; 1 where set in the meter."""
+    register_digits: Annotated[Whole, Field(ge=1, le=15)] = Field(
+        default_factory=lambda given: _of_profile(given).register_digits
+    )
+    register_resolution: Annotated[Amount, Field(gt=0)] = Field(
+        default_factory=lambda given: _of_profile(given).register_resolution
+    )
+    """kWh (kvarh) of one register count."""
+
+    @field_validator("profile")
+    @classmethod
+    def _known_profile(cls, name: str) -> str:
+        if name not in profile_names():
+            known = ", ".join(profile_names())
+            raise ValueError(f"no profile is called {name!r}; there are {known}")
+        return name
+
+    @check_after(mode="after")
+    def _fits_together(self) -> Self:
+        needed = load_profile(self.profile).transport
+        if needed != self.connection.transport:
+            raise ValueError(
+                f"profile {self.profile} is read over {needed},"
+                f" but the connection is {self.connection.transport}"
+            )
+        if self.removed_at is not None and self.removed_at <= self.installed_at:
+            raise ValueError("removed_at must be later than installed_at")
+        return self
+
+
+class SiteProcess(Form):
+    """Equipment that makes one uninterrupted run a working day, at a movable time."""
+
+    name: Text
+    power_kw: Annotated[Amount, Field(gt=0)]
+    duration_min: Annotated[Whole, Field(gt=0, multiple_of=15)]
+    usual_start: QuarterHour
+    earliest_start: QuarterHour
+    latest_end: QuarterHour
+    """24:00 is the end of the day; a run never crosses midnight."""
+
+    @check_after(mode="after")
+    def _usual_run_fits(self) -> Self:
+        process = self.as_process()
+        if process.usual_slot not in process.start_slots:
+            raise ValueError(
+                f"its usual run of {self.duration_min} min from"
+                f" {self.usual_start:%H:%M} does not fit between earliest_start"
+                f" {self.earliest_start:%H:%M} and latest_end {self.latest_end:%H:%M}"
+            )
+        return self
+
+    def as_process(self) -> ShiftableProcess:
+        """Return it as the figures use it."""
+        return ShiftableProcess(**self.model_dump())
+
+
+class SitePoint(Form):
+    """A metering point with the meters that sat there, and what can be shifted."""
+
+    name: Text
+    contract_demand_kw: Annotated[Amount, Field(gt=0)] | None = None
+    meters: tuple[SiteMeter, ...] = ()
+    processes: tuple[SiteProcess, ...] = ()
+
+    @check_after(mode="after")
+    def _one_meter_at_a_time(self) -> Self:
+        _refuse_repeats("process", (process.name for process in self.processes))
+        by_time = sorted(self.meters, key=lambda meter: meter.installed_at)
+        for earlier, later in pairwise(by_time):
+            if earlier.removed_at is None or earlier.removed_at > later.installed_at:
+                raise ValueError(
+                    f"meter {earlier.serial} is still installed when"
+                    f" {later.serial} comes; give it an earlier removed_at"
+                )
+        return self
+
+
+class SiteAccount(Form):
+    """A customer under contract; its currency is that of its tariff."""
+
+    code: Code
+    name: Text
+    sector: Sector
+    time_zone: ZoneInfo
+    country: Text
+    """ISO 3166 code, for public holidays."""
+    manager: Text
+    tariff: Code
+    points: tuple[SitePoint, ...] = ()
+
+    @check_after(mode="after")
+    def _calendar_is_known(self) -> Self:
+        SiteCalendar(self.time_zone, self.country)
+        _refuse_repeats("point", (point.name for point in self.points))
+        return self
+
+
+class Site(Form):
+    """Everything a person enters, checked as a whole."""
+
+    tariffs: tuple[Tariff, ...]
+    accounts: tuple[SiteAccount, ...]
+
+    @check_after(mode="after")
+    def _names_are_clear(self) -> Self:
+        _refuse_repeats("tariff", (tariff.code for tariff in self.tariffs))
+        _refuse_repeats("account", (account.code for account in self.accounts))
+        meters = self.meters()
+        _refuse_repeats("meter", (meter.serial for meter in meters))
+        _refuse_repeats("address", filter(None, map(_address, meters)))
+        known = {tariff.code for tariff in self.tariffs}
+        for account in self.accounts:
+            if account.tariff not in known:
+                raise ValueError(
+                    f"account {account.code} names tariff {account.tariff},"
+                    " which is not among the tariffs"
+                )
+        return self
+
+    def tariff_of(self, account: SiteAccount) -> Tariff:
+        """Return the tariff of one of the site's accounts."""
+        return next(t for t in self.tariffs if t.code == account.tariff)
+
+    def meters(self) -> list[SiteMeter]:
+        """Return the meters of all accounts, in the file's order."""
+        points = [point for account in self.accounts for point in account.points]
+        return [meter for point in points for meter in point.meters]
+
+
+def load_site(path: Path) -> Site:
+    """Read a site file.
+
+    Raises
+    ------
+    SiteError
+        With one sentence, if the file cannot be read, is not TOML or holds a mistake.
+
+    """
+    try:
+        entered = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise SiteError(f"{path}: {error.strerror or error}") from None
+    except ValueError as error:  # TOML and UTF-8 mistakes
+        raise SiteError(f"{path}: not a TOML file: {error}") from None
+    try:
+        return Site.model_validate(entered)
+    except ValidationError as error:
+        raise SiteError(f"{path}: {sentence(error, entered)}") from None
+
+
+def _of_profile(given: dict[str, object]) -> Profile:
+    return load_profile(str(given["profile"]))
+
+
+def _address(meter: SiteMeter) -> str | None:
+    connection = meter.connection
+    if isinstance(connection, MqttConnection):
+        return None
+    return f"{connection.host}:{connection.port}/{connection.unit}"
+
+
+def _refuse_repeats(what: str, names: Iterable[str]) -> None:
+    for name, times in Counter(names).items():
+        if times > 1:
+            raise ValueError(f"{what} {name} is entered {times} times")

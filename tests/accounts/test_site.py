@@ -1,0 +1,310 @@
+import copy
+import tomllib
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+
+import pytest
+
+from accounts.site import (
+    ModbusConnection,
+    MqttConnection,
+    Site,
+    SiteAccount,
+    SiteError,
+    SiteMeter,
+    SitePoint,
+    load_site,
+)
+from meters.profile import load_profile
+
+EXAMPLE = Path(__file__).parents[2] / "docs" / "handbook" / "example-site.toml"
+
+
+def test_the_handbook_example_loads() -> None:
+    site = load_site(EXAMPLE)
+    steel, cold_store = site.accounts
+    (meter,) = steel.points[0].meters
+    assert meter.connection == ModbusConnection(host="192.0.2.10", port=502, unit=1)
+    # Midnight in Shanghai is 16:00 UTC of the day before.
+    assert meter.installed_at == datetime(2025, 12, 31, 16, tzinfo=UTC)
+    assert cold_store.points[0].meters[0].connection == MqttConnection()
+    assert site.tariff_of(steel).currency == "CNY"
+    assert [m.serial for m in site.meters()] == ["ST-1001", "CS-2001"]
+
+
+def test_registers_are_the_profiles_unless_said() -> None:
+    steel, cold_store = load_site(EXAMPLE).meters()
+    profile = load_profile(steel.profile)
+    assert steel.register_digits == profile.register_digits
+    assert steel.register_resolution == profile.register_resolution
+    assert (cold_store.register_digits, cold_store.register_resolution) == (8, 0.01)
+
+
+def test_a_process_is_what_the_figures_use() -> None:
+    (entered,) = load_site(EXAMPLE).accounts[0].points[0].processes
+    process = entered.as_process()
+    assert (process.usual_start, process.latest_end) == (time(9, 0), time(0, 0))
+    # 09:00 is quarter-hour 36; a run of 2 h (8 slots) may start until 22:00, slot 88.
+    assert (process.usual_slot, process.start_slots) == (36, range(89))
+
+
+def test_a_site_is_made_in_python_too() -> None:
+    meter = SiteMeter(
+        serial="CS-2001",
+        profile="keywatt-json",
+        connection=MqttConnection(),
+        installed_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    tariffs = load_site(EXAMPLE).tariffs
+    account = SiteAccount(
+        code="cold-store",
+        name="Harbour Cold Store",
+        sector="cold-store",
+        time_zone="Asia/Shanghai",
+        country="CN",
+        manager="Zhang Min",
+        tariff=tariffs[0].code,
+        points=[SitePoint(name="Main supply", meters=[meter])],
+    )
+    site = Site(tariffs=tariffs, accounts=[account])
+    assert site.meters() == [meter]
+
+
+def toml_of(value: object) -> str:
+    """Write the inline TOML of what tomllib reads."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k} = {toml_of(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml_of, value)) + "]"
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, str):
+        return f'"{value}"'
+    return str(value).lower()
+
+
+def load_changed(folder: Path, change) -> Site:
+    """Load the example after a change to it, from a file called site.toml."""
+    entered = tomllib.loads(EXAMPLE.read_text("utf-8"))
+    change(entered)
+    path = folder / "site.toml"
+    path.write_text(
+        "\n".join(f"{key} = {toml_of(value)}" for key, value in entered.items()),
+        "utf-8",
+    )
+    return load_site(path)
+
+
+def set_in(*where: str | int, to: object):
+    """Return a change that sets one key of the example."""
+
+    def change(entered) -> None:
+        for step in where[:-1]:
+            entered = entered[step]
+        entered[where[-1]] = to
+
+    return change
+
+
+def again(*where: str | int, **changes: object):
+    """Return a change that enters the first item of a list once more."""
+
+    def change(entered) -> None:
+        for step in where:
+            entered = entered[step]
+        entered.append(copy.deepcopy(entered[0]) | changes)
+
+    return change
+
+
+METER = ("accounts", 0, "points", 0, "meters", 0)
+PROCESS = ("accounts", 0, "points", 0, "processes", 0)
+AT_METER = r"accounts\[steel\].points\[Main supply\].meters\[ST-1001\]"
+OTHER_ADDRESS = {"transport": "modbus", "host": "192.0.2.10", "unit": 2}
+SWAP = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+def test_the_unchanged_example_survives_the_writing(tmp_path) -> None:
+    assert load_changed(tmp_path, lambda _: None) == load_site(EXAMPLE)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        pytest.param(
+            set_in(*METER, "conection", to=1),
+            rf"{AT_METER}\.conection: unknown key",
+            id="unknown key",
+        ),
+        pytest.param(
+            set_in(*METER, "connection", "port", to="502"),
+            rf"{AT_METER}\.connection\.port: .*valid integer, not '502'",
+            id="wrong type",
+        ),
+        pytest.param(
+            set_in(*METER, "connection", to={"transport": "modbus", "unit": 1}),
+            rf"{AT_METER}\.connection\.host: missing",
+            id="missing key",
+        ),
+        pytest.param(
+            set_in(*METER, "connection", "transport", to="rs485"),
+            rf"{AT_METER}\.connection: .*'rs485'",
+            id="unknown transport",
+        ),
+        pytest.param(
+            set_in(*METER, "connection", to={"transport": "mqtt"}),
+            rf"{AT_METER}: profile eastron-sdm630 is read over modbus",
+            id="transport of another profile",
+        ),
+        pytest.param(
+            set_in(*METER, "profile", to="nobody-knows"),
+            rf"{AT_METER}\.profile: no profile is called 'nobody-knows'; there are",
+            id="unknown profile",
+        ),
+        pytest.param(
+            set_in(*METER, "ratio", to=-60),
+            rf"{AT_METER}\.ratio: .*greater than 0, not -60",
+            id="negative ratio",
+        ),
+        pytest.param(
+            set_in(*METER, "connection", "poll_every_s", to=float("nan")),
+            rf"{AT_METER}\.connection\.poll_every_s: .*finite number",
+            id="not a number",
+        ),
+        pytest.param(
+            set_in(*METER, "installed_at", to=datetime(2026, 1, 1)),  # noqa: DTZ001
+            rf"{AT_METER}\.installed_at: .*timezone",
+            id="time without its offset",
+        ),
+        pytest.param(
+            set_in(*METER, "removed_at", to=datetime(2025, 1, 1, tzinfo=UTC)),
+            rf"{AT_METER}: removed_at must be later than installed_at",
+            id="removed before installed",
+        ),
+        pytest.param(
+            again(*METER[:-1], serial="ST-1002", connection=OTHER_ADDRESS),
+            "meter ST-1001 is still installed when ST-1002 comes",
+            id="two meters at one time at one point",
+        ),
+        pytest.param(
+            set_in("accounts", 1, "points", 0, "meters", 0, "serial", to="ST-1001"),
+            "meter ST-1001 is entered 2 times",
+            id="one serial twice",
+        ),
+        pytest.param(
+            again("accounts", 0, "points", name="Second supply"),
+            "meter ST-1001 is entered 2 times",
+            id="one meter at two points",
+        ),
+        pytest.param(
+            again("accounts", 0, "points"),
+            r"accounts\[steel\]: point Main supply is entered 2 times",
+            id="two points of one name",
+        ),
+        pytest.param(
+            again("tariffs"), "tariff two-part-10kv is entered 2 times", id="tariffs"
+        ),
+        pytest.param(
+            again("accounts", points=[]),
+            "account steel is entered 2 times",
+            id="accounts",
+        ),
+        pytest.param(
+            set_in("accounts", 0, "tariff", to="other"),
+            "account steel names tariff other, which is not among the tariffs",
+            id="unknown tariff",
+        ),
+        pytest.param(
+            set_in("accounts", 0, "time_zone", to="Asia/Atlantis"),
+            r"accounts\[steel\]\.time_zone: .*'Asia/Atlantis'",
+            id="unknown zone",
+        ),
+        pytest.param(
+            set_in("accounts", 0, "country", to="XX"),
+            r"accounts\[steel\]: no public holidays are known for country 'XX'",
+            id="unknown country",
+        ),
+        pytest.param(
+            set_in("accounts", 0, "code", to="Steel Works"),
+            r"accounts\[Steel Works\]\.code: .*pattern",
+            id="code with a space",
+        ),
+        pytest.param(
+            set_in(*PROCESS, "usual_start", to="09:05"),
+            r"processes\[Ladle pre-heater\]\.usual_start: 09:05:00 is not a local time",
+            id="not on a quarter-hour",
+        ),
+        pytest.param(
+            set_in(*PROCESS, "usual_start", to="9 o'clock"),
+            r"processes\[Ladle pre-heater\]\.usual_start: .*9 o'clock",
+            id="not a time",
+        ),
+        pytest.param(
+            set_in(*PROCESS, "latest_end", to="10:45"),
+            "usual run of 120 min from 09:00 does not fit .* latest_end 10:45",
+            id="usual run outside its window",
+        ),
+        pytest.param(
+            set_in(*PROCESS, "duration_min", to=50),
+            r"processes\[Ladle pre-heater\]\.duration_min: .*multiple of 15",
+            id="duration between quarter-hours",
+        ),
+        pytest.param(
+            again(*PROCESS[:-1]),
+            "process Ladle pre-heater is entered 2 times",
+            id="two processes of one name",
+        ),
+        pytest.param(
+            set_in("tariffs", 0, "peak_hours", to=["07:00-09:00"]),
+            r"tariffs\[two-part-10kv\]: the spans 00:00-08:00 and 07:00-09:00",
+            id="overlapping periods",
+        ),
+        pytest.param(
+            set_in("tariffs", to="none"), "tariffs: .*valid tuple", id="not a list"
+        ),
+        pytest.param(
+            set_in("accounts", to=[3]), r"accounts\[#1\]: .*dictionary", id="a number"
+        ),
+    ],
+)
+def test_a_mistake_gets_one_sentence(tmp_path, change, sentence) -> None:
+    with pytest.raises(SiteError, match=rf"site\.toml: .*{sentence}") as refused:
+        load_changed(tmp_path, change)
+    assert "\n" not in str(refused.value)
+
+
+def test_two_meters_cannot_share_an_address(tmp_path) -> None:
+    def swap_at_the_same_address(entered) -> None:
+        set_in(*METER, "removed_at", to=SWAP)(entered)
+        again(*METER[:-1], serial="ST-1002", installed_at=SWAP)(entered)
+
+    with pytest.raises(SiteError, match=r"address 192\.0\.2\.10:502/1 is entered 2"):
+        load_changed(tmp_path, swap_at_the_same_address)
+
+
+def test_a_swapped_meter_follows_the_old_one(tmp_path) -> None:
+    def swap(entered) -> None:
+        meters = entered["accounts"][0]["points"][0]["meters"]
+        new = meters[0] | {"serial": "ST-1002", "connection": OTHER_ADDRESS}
+        meters[0]["removed_at"] = SWAP
+        meters.append(new | {"installed_at": SWAP, "removed_at": None})
+        del meters[1]["removed_at"]
+
+    old, new = load_changed(tmp_path, swap).accounts[0].points[0].meters
+    assert old.removed_at == new.installed_at == SWAP
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        pytest.param(b"tariffs = [", "not a TOML file", id="broken TOML"),
+        pytest.param(b"\xff\xfe", "not a TOML file", id="not UTF-8"),
+        pytest.param(None, "No such file", id="no file"),
+    ],
+)
+def test_what_is_no_site_file_gets_one_sentence(tmp_path, content, sentence) -> None:
+    path = tmp_path / "site.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SiteError, match=rf"site\.toml: {sentence}"):
+        load_site(path)
