@@ -273,25 +273,28 @@ def test_a_mistake_gets_one_sentence(tmp_path, change, sentence) -> None:
     assert "\n" not in str(refused.value)
 
 
-def test_two_meters_cannot_share_an_address(tmp_path) -> None:
-    def swap_at_the_same_address(entered) -> None:
-        set_in(*METER, "removed_at", to=SWAP)(entered)
-        again(*METER[:-1], serial="ST-1002", installed_at=SWAP)(entered)
+def swap_to(connection: dict[str, object]):
+    """Return a change that replaces the first meter of the example."""
 
-    with pytest.raises(SiteError, match=r"address 192\.0\.2\.10:502/1 is entered 2"):
-        load_changed(tmp_path, swap_at_the_same_address)
+    def change(entered) -> None:
+        meters = entered["accounts"][0]["points"][0]["meters"]
+        new = {"serial": "ST-1002", "installed_at": SWAP, "connection": connection}
+        meters.append(meters[0] | new)
+        meters[0]["removed_at"] = SWAP
+
+    return change
 
 
 def test_a_swapped_meter_follows_the_old_one(tmp_path) -> None:
-    def swap(entered) -> None:
-        meters = entered["accounts"][0]["points"][0]["meters"]
-        new = meters[0] | {"serial": "ST-1002", "connection": OTHER_ADDRESS}
-        meters[0]["removed_at"] = SWAP
-        meters.append(new | {"installed_at": SWAP, "removed_at": None})
-        del meters[1]["removed_at"]
-
-    old, new = load_changed(tmp_path, swap).accounts[0].points[0].meters
+    site = load_changed(tmp_path, swap_to(OTHER_ADDRESS))
+    old, new = site.accounts[0].points[0].meters
     assert old.removed_at == new.installed_at == SWAP
+
+
+def test_two_meters_cannot_share_an_address(tmp_path) -> None:
+    same = {"transport": "modbus", "host": "192.0.2.10", "unit": 1}
+    with pytest.raises(SiteError, match=r"address 192\.0\.2\.10:502/1 is entered 2"):
+        load_changed(tmp_path, swap_to(same))
 
 
 @pytest.mark.parametrize(
