@@ -1,4 +1,4 @@
-"""The one list of what can be measured. Each quantity has one fixed unit, its suffix."""
+"""The one list of what can be measured. A quantity has one fixed unit, its suffix."""
 
 from enum import StrEnum
 

@@ -65,7 +65,7 @@ class ReadingBatch:
     received_us: IntArray
     """shape (n,), microseconds since 1970 UTC"""
     values: FloatArray
-    """shape (n, len(QUANTITIES)), columns in the order of `Quantity`; NaN = not given"""
+    """shape (n, len(QUANTITIES)), columns in order of `Quantity`; NaN = not given"""
 
     def __len__(self) -> int:
         """Count the readings."""

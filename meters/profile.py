@@ -1,0 +1,91 @@
+"""Device profiles: one TOML file per meter type, strictly read.
+
+A profile says where a meter keeps each quantity and how; `docs/handbook/profiles.md`
+shows how to write one. Whatever does not fit raises `ProfileError`, one sentence.
+"""
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from meters.encoding import Encoding, Order
+from meters.modbus_profile import Clock, Function, ModbusProfile, Register
+from meters.mqtt_profile import MqttProfile, PayloadField
+from meters.profile_form import Manual, ProfileError, sentence
+
+__all__ = [
+    "PROFILES",
+    "Clock",
+    "Encoding",
+    "Function",
+    "Manual",
+    "ModbusProfile",
+    "MqttProfile",
+    "Order",
+    "PayloadField",
+    "Profile",
+    "ProfileError",
+    "Register",
+    "load_profile",
+    "profile_names",
+]
+
+PROFILES = Path(__file__).parent / "profiles"
+
+Profile = ModbusProfile | MqttProfile
+_PROFILE: TypeAdapter[Profile] = TypeAdapter(
+    Annotated[Profile, Field(discriminator="transport")]
+)
+
+
+def profile_names() -> list[str]:
+    """Names of the profiles that come with the house, sorted."""
+    return sorted(path.stem for path in PROFILES.glob("*.toml"))
+
+
+def load_profile(name_or_path: str | Path) -> Profile:
+    """Read one profile: one of ours by its name, or a TOML file by its path.
+
+    Raises
+    ------
+    ProfileError
+        One sentence: the file, the key, the reason.
+
+    """
+    if isinstance(name_or_path, str) and not name_or_path.endswith(".toml"):
+        return _shipped(name_or_path)
+    return _read(Path(name_or_path))
+
+
+@cache
+def _shipped(name: str) -> Profile:
+    """Read one of ours, once."""
+    if name not in profile_names():
+        known = ", ".join(profile_names())
+        raise ProfileError(f"There is no profile {name!r}; there are {known}.")
+    return _read(PROFILES / f"{name}.toml")
+
+
+def _read(path: Path) -> Profile:
+    """Read and check one file."""
+    try:
+        found = tomllib.loads(path.read_text("utf-8"))
+        profile = _PROFILE.validate_python(found)
+    except OSError as exc:
+        raise ProfileError(f"{path}: cannot be read: {exc.strerror}.") from exc
+    except UnicodeDecodeError as exc:
+        raise ProfileError(f"{path}: is not UTF-8 text.") from exc
+    except tomllib.TOMLDecodeError as exc:
+        raise ProfileError(f"{path}: is not TOML: {exc}.") from exc
+    except ValidationError as exc:
+        # The sentence names all there is to know; pydantic's own would repeat it.
+        found_wrong = sentence(exc, found)
+        raise ProfileError(f"{path}: {found_wrong}.") from None
+    if profile.name != path.stem:
+        raise ProfileError(
+            f"{path}: name: is {profile.name!r}, must be the file's, {path.stem!r}."
+        )
+    return profile
