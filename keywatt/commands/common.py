@@ -1,0 +1,55 @@
+"""What commands share: their settings, their logs, their output for scripts."""
+
+# ruff: noqa: PLC0415 - rooms are imported when a command runs: help must be quick
+
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from keywatt.settings import Settings
+
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object, for scripts.")
+]
+
+
+def epilogue(*paragraphs: str, examples: Sequence[str] = ()) -> str:
+    """Lay out what stands below a command's help."""
+    shown = "\n".join(f"  {example}" for example in examples)
+    return "\n\n".join(
+        [*paragraphs, *([f"[bold]Examples[/bold]\n{shown}"] * bool(shown))]
+    )
+
+
+def settings_of(ctx: typer.Context) -> "Settings":
+    """Read the settings that this call is given."""
+    from keywatt.settings import load_settings
+
+    config = ctx.obj
+    return load_settings(config if isinstance(config, Path) else None)
+
+
+def print_json(content: object) -> None:
+    """Print one line of JSON."""
+    print(json.dumps(content, ensure_ascii=False, default=str))
+
+
+def log_to_stderr(settings: "Settings") -> None:
+    """Let a service say what it does, one line each, with the time."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=settings.log_level.upper(),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+
+
+def announce_ready(settings: "Settings") -> None:
+    """Tell whoever started this service that it now serves."""
+    if settings.ready_file:
+        settings.ready_file.touch()

@@ -1,0 +1,223 @@
+"""What a person can set, read once by the command line and passed down from there.
+
+Sources, the first that names a setting wins: the environment (`KEYWATT_BROKER_PORT`,
+or `KEYWATT_BROKER_PASSWORD_FILE` for the path of a file holding a secret), the TOML
+file of `--config` or `KEYWATT_CONFIG`, the default.
+
+    ValueError
+        SettingsError   one sentence: which variable or key of which file, and why
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from psycopg.conninfo import make_conninfo
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from keywatt.clock import ClockError, SiteClock
+
+PREFIX = "KEYWATT_"
+CONFIG_VARIABLE = "KEYWATT_CONFIG"
+_FOR_TESTS = "KEYWATT_TEST_"
+_SECRETS = ("database_url", "database_password", "broker_password", "apprise_url")
+_FILE = "_file"
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used; the message is one sentence for people."""
+
+
+class Settings(BaseSettings):
+    """Nothing else reads the environment."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True
+    )
+
+    database_url: SecretStr | None = Field(
+        None, description="PostgreSQL or TimescaleDB: postgresql://user@host:5432/name"
+    )
+    database_password: SecretStr | None = Field(
+        None, description="password for database_url, where it holds none"
+    )
+    broker_host: str = Field("127.0.0.1", description="MQTT broker's host")
+    broker_port: int = Field(1883, ge=1, le=65535, description="MQTT broker's port")
+    broker_user: str | None = Field(None, description="name to log in to the broker")
+    broker_password: SecretStr | None = Field(
+        None, description="password to log in to the broker"
+    )
+    apprise_url: SecretStr | None = Field(
+        None, description="where alerts are also sent: mail, chat or SMS by apprise URL"
+    )
+    clock: str | None = Field(
+        None,
+        description="site time SITE@UNIX*SPEED, such as "
+        "2026-11-22T13:00:00Z@1763816400*60; without it, the machine's clock",
+    )
+    manager: str | None = Field(
+        None, description="account manager whose accounts are shown; without it, all"
+    )
+    user: str = Field(
+        "operator", min_length=1, description="who acts: stands in alert histories"
+    )
+    language: Literal["en", "zh"] = Field(
+        "en", description="language of pages and alerts"
+    )
+    dashboard_host: str = Field(
+        "127.0.0.1", description="address on which the dashboard listens"
+    )
+    dashboard_port: int = Field(
+        8501, ge=1, le=65535, description="port on which the dashboard listens"
+    )
+    state_dir: Path = Field(
+        Path(".keywatt"), description="folder of the demo: its database, logs and lock"
+    )
+    ready_file: Path | None = Field(
+        None, description="file written once a service is ready (health checks)"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="how much services log on standard error"
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file, which comes in as arguments."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+    def database(self) -> str:
+        """Return the connection string with its password, or say it is missing."""
+        if self.database_url is None:
+            raise SettingsError(
+                "No database is set: give its address in KEYWATT_DATABASE_URL, such as "
+                "postgresql://keywatt@127.0.0.1:5432/keywatt; `keywatt demo` brings "
+                "its own."
+            )
+        url = self.database_url.get_secret_value()
+        if self.database_password is None:
+            return url
+        return make_conninfo(url, password=self.database_password.get_secret_value())
+
+    def site_clock(self) -> SiteClock:
+        """Return the clock all programs of this site share."""
+        return SiteClock.parse(self.clock) if self.clock else SiteClock()
+
+
+SETTING_NAMES: tuple[str, ...] = tuple(Settings.model_fields)
+
+
+def variable(name: str) -> str:
+    """Return a setting's environment variable."""
+    return PREFIX + name.upper()
+
+
+def load_settings(config: Path | None = None) -> Settings:
+    """Read the settings of this process.
+
+    Raises
+    ------
+    SettingsError
+        An unknown variable or key, a wrong type, or a file that cannot be read.
+
+    """
+    known = [variable(name) for name in SETTING_NAMES]
+    known += [variable(name + _FILE) for name in _SECRETS]
+    for name in os.environ:
+        if name.startswith(PREFIX) and not name.startswith(_FOR_TESTS):
+            _refuse_unknown(name, [*known, CONFIG_VARIABLE], "environment variable")
+    if config is None and os.environ.get(CONFIG_VARIABLE):
+        config = Path(os.environ[CONFIG_VARIABLE])
+    from_file = _read_config(config) if config else {}
+    try:
+        # mypy cannot know that the keys were checked just above.
+        settings = Settings(**{**from_file, **_read_secret_files()})
+        settings.site_clock()
+    except ValidationError as exc:
+        raise SettingsError(_sentence(exc, config)) from None
+    except ClockError as exc:
+        raise SettingsError(f"{_place('clock', config)}: {exc}") from None
+    return settings
+
+
+def _refuse_unknown(name: str, known: Iterable[str], what: str) -> None:
+    names = sorted(known)
+    if name in names:
+        return
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]}? Known" if near else "known"
+    raise SettingsError(f"Unknown {what} {name}: {hint} are {', '.join(names)}.")
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    # Any: what a TOML file holds is only known once pydantic has read it.
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except OSError as exc:
+        raise SettingsError(
+            f"Settings file {path} cannot be read: {exc.strerror}."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise SettingsError(f"Settings file {path} is not valid TOML: {exc}.") from None
+    for key in content:
+        _refuse_unknown(key, SETTING_NAMES, f"key in settings file {path}:")
+    return content
+
+
+def _read_secret_files() -> Mapping[str, str]:
+    found = {}
+    for name in _SECRETS:
+        path = os.environ.get(variable(name + _FILE))
+        if not path:
+            continue
+        if os.environ.get(variable(name)):
+            raise SettingsError(
+                f"Set either {variable(name)} or {variable(name + _FILE)}, not both."
+            )
+        try:
+            found[name] = Path(path).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as exc:
+            reason = exc.strerror if isinstance(exc, OSError) else "it is not text"
+            raise SettingsError(
+                f"{variable(name + _FILE)}: {path} cannot be read: {reason}."
+            ) from None
+        if not found[name]:
+            raise SettingsError(f"{variable(name + _FILE)}: {path} is empty.")
+    return found
+
+
+def _place(name: str, config: Path | None) -> str:
+    if variable(name) in os.environ or config is None:
+        return variable(name)
+    return f"Settings file {config}, key {name}"
+
+
+def _sentence(exc: ValidationError, config: Path | None) -> str:
+    first = exc.errors()[0]
+    name = str(first["loc"][0])
+    reason = first["msg"].removeprefix("Value error, ")
+    given = "" if name in _SECRETS else f" (given: {first['input']!r})"
+    return f"{_place(name, config)}: {reason[:1].lower()}{reason[1:]}{given}."
+
+
+def shown(settings: Settings) -> dict[str, str | int | None]:
+    """Return every setting as people may see it: secrets as asterisks."""
+    return {
+        name: value if isinstance(value, int) else None if value is None else str(value)
+        for name, value in settings
+    }
