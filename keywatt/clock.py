@@ -16,6 +16,9 @@ from typing import Self
 
 _FORM = re.compile(r"(?P<site>[^@]+)@(?P<unix>[^*]+)\*(?P<speed>.+)")
 
+_FAR_S = 1e11
+"""Seconds since 1970 UTC that no machine's clock shows."""
+
 
 class ClockError(ValueError):
     """A text that names no clock; the message is one sentence for people."""
@@ -57,7 +60,7 @@ class SiteClock:
     def parse(cls, text: str) -> Self:
         """Read `SITE@UNIX*SPEED`, the inverse of `str`."""
         site, unix_anchor_s, speed = _parts(text)
-        if site.tzinfo is None or not (0 < speed < math.inf and unix_anchor_s < 1e11):
+        if site.tzinfo is None or not (0 < speed < math.inf and unix_anchor_s < _FAR_S):
             raise ClockError(
                 f"{text!r}: the site's time needs a zone and the speed must be above 0."
             )

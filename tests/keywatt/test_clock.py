@@ -29,7 +29,7 @@ def test_a_started_clock_shows_the_given_time_and_runs_on() -> None:
 
 
 @given(
-    site=st.datetimes(timezones=st.just(UTC), min_value=datetime(2000, 1, 1)),
+    site=st.datetimes(timezones=st.just(UTC)),
     unix_s=st.floats(0, 4e9),
     speed=st.floats(0.1, 1e4),
 )
@@ -50,6 +50,6 @@ def test_parse_undoes_str(site, unix_s, speed) -> None:
     ],
 )
 def test_what_is_no_clock_is_refused_by_name(text) -> None:
-    with pytest.raises(ClockError, match="clock|zone") as refusal:
+    with pytest.raises(ClockError, match=r"clock|zone") as refusal:
         SiteClock.parse(text)
     assert repr(text) in str(refusal.value)
