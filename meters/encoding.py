@@ -28,7 +28,7 @@ class Encoding(StrEnum):
     @property
     def words(self) -> int:
         """How many 16-bit registers one number takes."""
-        return struct.calcsize(_FORMAT[self]) // 2
+        return struct.calcsize(f">{FORMAT[self]}") // 2
 
     @property
     def is_float(self) -> bool:
@@ -51,22 +51,23 @@ class Encoding(StrEnum):
         return -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
 
 
-_FORMAT = {
-    Encoding.INT16: ">h",
-    Encoding.UINT16: ">H",
-    Encoding.INT32: ">i",
-    Encoding.UINT32: ">I",
-    Encoding.INT64: ">q",
-    Encoding.UINT64: ">Q",
-    Encoding.FLOAT32: ">f",
-    Encoding.FLOAT64: ">d",
+FORMAT = {
+    Encoding.INT16: "h",
+    Encoding.UINT16: "H",
+    Encoding.INT32: "i",
+    Encoding.UINT32: "I",
+    Encoding.INT64: "q",
+    Encoding.UINT64: "Q",
+    Encoding.FLOAT32: "f",
+    Encoding.FLOAT64: "d",
 }
+"""Letters of the struct module."""
 _WORDS = {
     (count, order): struct.Struct(f"{'>' if order == 'big' else '<'}{count}H")
     for count in (1, 2, 4)
     for order in ("big", "little")
 }
-_NUMBER = {encoding: struct.Struct(text) for encoding, text in _FORMAT.items()}
+_NUMBER = {encoding: struct.Struct(f">{letter}") for encoding, letter in FORMAT.items()}
 
 
 def decode_words(
