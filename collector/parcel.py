@@ -1,0 +1,106 @@
+"""What travels from the transports to the writer, and the queue it travels in.
+
+A parcel's `done` is called once its readings and refusals are committed, not before.
+For MQTT it sends the acknowledgement. For polled readings it does nothing yet: there
+the durable journal will come in, which appends a parcel before it is queued and drops
+it when `done` is called (DESIGN.md, way of the data, 3).
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from meters.meter import Transport
+from meters.reading import Reading
+from meters.refusal import Refusal
+
+_QUIET_S = 0.004
+"""Nothing new for so long: the senders wait for us, so write what there is."""
+
+
+def _nothing() -> None:
+    """Nobody waits for this parcel."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parcel:
+    """Readings and refusals that came together and are committed together."""
+
+    transport: Transport
+    readings: Sequence[Reading] = ()
+    refusals: Sequence[Refusal] = ()
+    done: Callable[[], None] = _nothing
+
+    @property
+    def size(self) -> int:
+        """Rows it will become, at least 1."""
+        return len(self.readings) + len(self.refusals) or 1
+
+
+class ParcelQueue:
+    """Parcels in their order; `put` waits while `limit` rows are in it."""
+
+    def __init__(self, limit: int = 20_000) -> None:
+        self._limit = limit
+        self._parcels: deque[Parcel] = deque()
+        self._rows = 0
+        self._filled, self._room = asyncio.Event(), asyncio.Event()
+        self._room.set()
+
+    def __len__(self) -> int:
+        """Count the waiting rows."""
+        return self._rows
+
+    async def put(self, parcel: Parcel) -> None:
+        """Add a parcel when there is room: a full queue slows the poller."""
+        while not self._room.is_set():
+            await self._room.wait()
+        self.put_nowait(parcel)
+
+    def put_nowait(self, parcel: Parcel) -> None:
+        """Add a parcel of a sender that has a window of its own, as MQTT has."""
+        self._parcels.append(parcel)
+        self._count(parcel.size)
+
+    def put_back(self, parcels: Sequence[Parcel]) -> None:
+        """Return taken parcels to the front, in their order."""
+        self._parcels.extendleft(reversed(parcels))
+        self._count(sum(parcel.size for parcel in parcels))
+
+    async def take(self, most_rows: int, linger_s: float) -> list[Parcel]:
+        """Wait for parcels and take them, about `most_rows` rows.
+
+        More are waited for up to `linger_s`, but not once the senders fall quiet:
+        theirs may be a small window that only our acknowledgement moves on.
+        """
+        await self._filled.wait()
+        loop = asyncio.get_running_loop()
+        latest, before = loop.time() + linger_s, 0
+        while before < self._rows < most_rows and loop.time() < latest:
+            before = self._rows
+            await asyncio.sleep(_QUIET_S)
+        return self.take_nowait(most_rows)
+
+    def take_nowait(self, most_rows: int) -> list[Parcel]:
+        """Take what is there, up to the parcel that reaches `most_rows`."""
+        taken: list[Parcel] = []
+        rows = 0
+        while self._parcels and rows < most_rows:
+            taken.append(self._parcels.popleft())
+            rows += taken[-1].size
+        self._count(-rows)
+        return taken
+
+    def _count(self, rows: int) -> None:
+        self._rows += rows
+        _put(self._filled, is_set=self._rows > 0)
+        _put(self._room, is_set=self._rows < self._limit)
+
+
+def _put(event: asyncio.Event, *, is_set: bool) -> None:
+    """Bring an event to a state."""
+    if is_set:
+        event.set()
+    else:
+        event.clear()

@@ -1,0 +1,190 @@
+"""The collector: every meter in the database, read over its transport, written.
+
+One task group holds a poller for each Modbus meter, the MQTT link, the writer, and the
+watch that notices meters which were added, changed or removed.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import psycopg
+
+from collector.broker import BrokerAddress
+from collector.counts import Counters, new_counters
+from collector.intake import Intake
+from collector.modbus import ModbusBus
+from collector.mqtt import MqttLink
+from collector.parcel import ParcelQueue
+from collector.poller import PolledMeter, poll
+from collector.writer import Writer
+from meters.meter import Meter, Transport
+from meters.profile import ModbusProfile, ProfileError, load_profile
+from storage.database import DatabaseError, connect
+from storage.master import load_meters
+
+log = logging.getLogger(__name__)
+
+Now = Callable[[], datetime]
+DRAIN_S = 1.5
+"""At the end, so long for what was read to be written."""
+
+
+async def collect(
+    database_url: str,
+    broker: BrokerAddress | None,
+    now: Now,
+    *,
+    counts: Counters | None = None,
+    client_id: str = "keywatt-collector",
+    refresh_every_s: float = 10.0,
+    timeout_s: float = 2.0,
+) -> None:
+    """Read all meters until cancelled; then write what was read, and stop.
+
+    Parameters
+    ----------
+    database_url : str
+        Of a migrated database; while it is away, collecting goes on.
+    broker : BrokerAddress or None
+        None where no meter speaks MQTT.
+    now : callable
+        The time by which readings are stamped and judged.
+    counts : Counters, optional
+        From `new_counters`: what the caller wants to watch.
+    client_id : str
+        Names the session that the broker keeps: the same at every start, and only one
+        collector's at a time.
+    refresh_every_s : float
+        How often added and removed meters are looked for. [s]
+    timeout_s : float
+        How long a Modbus meter may take to answer. [s]
+
+    """
+    collector = _Collector(database_url, now, counts or new_counters())
+    collector.refresh_every_s, collector.timeout_s = refresh_every_s, timeout_s
+    if broker is not None:
+        collector.link = MqttLink(
+            broker, client_id=client_id, on_message=collector.on_message
+        )
+    await collector.run()
+
+
+class _Collector:
+    """What the tasks share."""
+
+    refresh_every_s: float
+    timeout_s: float
+
+    def __init__(self, database_url: str, now: Now, counts: Counters) -> None:
+        self._url, self._now, self._counts = database_url, now, counts
+        self._queue = ParcelQueue()
+        self._writer = Writer(self._queue, database_url, counts)
+        self._intake = Intake(now, counts[Transport.MQTT])
+        self._polls: dict[int, tuple[Meter, asyncio.Task[None]]] = {}
+        self._buses: dict[tuple[str, int], ModbusBus] = {}
+        self._group = asyncio.TaskGroup()
+        self._said: set[str] = set()
+        self.link: MqttLink | None = None
+
+    def on_message(self, topic: str, payload: bytes, done: Callable[[], None]) -> None:
+        """Queue one MQTT message."""
+        self._queue.put_nowait(self._intake.parcel(topic, payload, done))
+
+    async def run(self) -> None:
+        """Run all tasks until cancelled, then stop in order."""
+        try:
+            async with self._group as group:
+                group.create_task(self._watch_meters(), name="watch of the meters")
+                group.create_task(self._writer.run(), name="writer")
+        finally:
+            await self._stop()
+
+    async def _stop(self) -> None:
+        """Take nothing more, write and acknowledge what was taken, disconnect."""
+        if self.link is not None:
+            self.link.stop_reading()
+        for bus in self._buses.values():
+            bus.close()
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                await self._writer.drain()
+        except TimeoutError:
+            log.warning(
+                "Stopped with %d readings unwritten; the broker keeps those of MQTT.",
+                len(self._queue),
+            )
+        finally:
+            if self.link is not None:
+                self.link.close()
+
+    async def _watch_meters(self) -> None:
+        """Bring polls and topics in line with the database, again and again."""
+        said, is_first = "", True
+        while True:
+            try:
+                meters = await asyncio.to_thread(self._load)
+            except (DatabaseError, psycopg.Error) as exc:
+                if str(exc) != said:
+                    log.warning("The list of meters cannot be read: %s", exc)
+                said = str(exc)
+            else:
+                said = ""
+                self._listen(meters)
+                self._poll([m for m in meters if m.transport is Transport.MODBUS])
+                # Only now: before, every meter would be unknown.
+                if is_first and self.link is not None:
+                    self._group.create_task(self.link.keep(), name="mqtt")
+                is_first = False
+            await asyncio.sleep(1.0 if said else self.refresh_every_s)
+
+    def _load(self) -> Sequence[Meter]:
+        with connect(self._url) as conn:
+            return load_meters(conn, self._now())
+
+    def _listen(self, meters: Sequence[Meter]) -> None:
+        topics = self._intake.bind(m for m in meters if m.transport is Transport.MQTT)
+        if self.link is not None:
+            self.link.listen(topics)
+
+    def _poll(self, meters: Sequence[Meter]) -> None:
+        """Start and stop polls, so that these meters are polled as they are now."""
+        wanted = {meter.meter_id: meter for meter in meters}
+        for meter_id, (meter, task) in list(self._polls.items()):
+            if wanted.get(meter_id) != meter or task.done():
+                task.cancel()
+                del self._polls[meter_id]
+        for meter_id in wanted.keys() - self._polls.keys():
+            self._start(wanted[meter_id])
+        used = {(meter.host, meter.port) for meter, _ in self._polls.values()}
+        for address in self._buses.keys() - used:
+            self._buses.pop(address).close()
+
+    def _start(self, meter: Meter) -> None:
+        """Start to poll one meter, if it can be."""
+        try:
+            profile = load_profile(meter.profile)
+        except ProfileError as exc:
+            self._say_once(f"Meter {meter.serial} cannot be polled: {exc}")
+            return
+        if not isinstance(profile, ModbusProfile) or not meter.host or not meter.port:
+            self._say_once(
+                f"Meter {meter.serial} cannot be polled: profile {meter.profile} is "
+                "not one of Modbus, or its address is not complete."
+            )
+            return
+        address = (meter.host, meter.port)
+        if address not in self._buses:
+            self._buses[address] = ModbusBus(*address, timeout_s=self.timeout_s)
+        polled = PolledMeter.of(meter, profile, self._buses[address])
+        task = self._group.create_task(
+            poll(polled, self._queue, self._counts[Transport.MODBUS], self._now),
+            name=f"poll of {meter.serial}",
+        )
+        self._polls[meter.meter_id] = (meter, task)
+
+    def _say_once(self, text: str) -> None:
+        if text not in self._said:
+            log.error("%s", text)
+        self._said.add(text)

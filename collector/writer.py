@@ -1,0 +1,210 @@
+"""Parcels to the database: many in one transaction, `done` only after its commit.
+
+Where the database is away, the same parcels are tried again until it is back. Where it
+says that the data itself is at fault, they are halved until the culprit stands alone;
+that goes to quarantine and the rest is stored.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import groupby
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from collector.counts import Counters
+from collector.parcel import Parcel, ParcelQueue
+from meters.meter import Transport
+from meters.reading import Reading, batch_of
+from meters.refusal import Reason, Refusal
+from storage.database import DatabaseError, connect_async
+from storage.readings import Written, write_batch
+
+log = logging.getLogger(__name__)
+
+MOST_ROWS = 5000
+LINGER_S = 0.05
+_WRITE_TIMEOUT_S = 60.0
+_FASTEST_RETRY_S, _SLOWEST_RETRY_S = 0.1, 5.0
+
+DATA_FAULTS = (psycopg.DataError, psycopg.IntegrityError, ValueError, OverflowError)
+"""What trying again cannot mend. UnicodeEncodeError, a ValueError, is the commonest."""
+AWAY = (psycopg.Error, DatabaseError, OSError)
+"""All else that a database can say, a time-out too: it may pass."""
+
+
+class Writer:
+    """The one task that writes readings."""
+
+    def __init__(self, queue: ParcelQueue, database_url: str, counts: Counters) -> None:
+        self._queue = queue
+        self._url = database_url
+        self._counts = counts
+        self._conn: AsyncConnection[TupleRow] | None = None
+        self._is_away = False
+
+    async def run(self) -> None:
+        """Write until cancelled; what was not committed then is in the queue again."""
+        while True:
+            parcels = await self._queue.take(MOST_ROWS, LINGER_S)
+            await self._write_all(parcels)
+
+    async def drain(self) -> None:
+        """Write what is in the queue and close the connection."""
+        try:
+            while parcels := self._queue.take_nowait(MOST_ROWS):
+                await self._write_all(parcels)
+        finally:
+            await self._hang_up()
+
+    async def _write_all(self, parcels: list[Parcel]) -> None:
+        """Write parcels of all transports, each kind in a transaction."""
+        waiting = sorted(parcels, key=_transport)  # stable: acknowledged in order
+        try:
+            for transport, group in groupby(tuple(waiting), key=_transport):
+                same = list(group)
+                await self._write(transport, same)
+                del waiting[: len(same)]
+        except asyncio.CancelledError:
+            self._queue.put_back(waiting)
+            raise
+
+    async def _write(self, transport: Transport, parcels: Sequence[Parcel]) -> None:
+        """Write parcels until they are committed, then say so to each."""
+        readings = [reading for parcel in parcels for reading in parcel.readings]
+        refusals = [refusal for parcel in parcels for refusal in parcel.refusals]
+        await self._store(transport, readings, refusals)
+        for parcel in parcels:
+            parcel.done()
+
+    async def _store(
+        self,
+        transport: Transport,
+        readings: Sequence[Reading],
+        refusals: Sequence[Refusal],
+    ) -> None:
+        """Commit these rows, apart from one another where some cannot be stored."""
+        try:
+            written = await self._until_committed(transport, readings, refusals)
+        except DATA_FAULTS as exc:
+            if len(readings) + len(refusals) == 1:
+                await self._set_aside(transport, readings, refusals, exc)
+                return
+            half, rest = len(readings) // 2, len(refusals) // 2
+            if readings and refusals:
+                half, rest = len(readings), 0
+            await self._store(transport, readings[:half], refusals[:rest])
+            await self._store(transport, readings[half:], refusals[rest:])
+            return
+        counts = self._counts[transport]
+        counts.stored += written.stored
+        counts.repeated += written.repeated
+        counts.refused += written.refused
+
+    async def _set_aside(
+        self,
+        transport: Transport,
+        readings: Sequence[Reading],
+        refusals: Sequence[Refusal],
+        exc: Exception,
+    ) -> None:
+        """Put the one row that the database does not take into quarantine."""
+        try:
+            refusal = _refused_by_database(readings[0], transport, exc)
+        except IndexError:
+            refusal = _made_plain(refusals[0])
+        try:
+            written = await self._until_committed(transport, [], [refusal])
+            self._counts[transport].refused += written.refused
+        except DATA_FAULTS:
+            self._counts[transport].refused += refusal.readings
+            log.exception("Not even quarantine takes this: %r", refusal)
+
+    async def _until_committed(
+        self,
+        transport: Transport,
+        readings: Sequence[Reading],
+        refusals: Sequence[Refusal],
+    ) -> Written:
+        """Write in one transaction, as often as it takes to find the database."""
+        batch, pause_s = batch_of(readings), _FASTEST_RETRY_S
+        while True:
+            try:
+                async with asyncio.timeout(_WRITE_TIMEOUT_S):
+                    written = await write_batch(
+                        await self._connection(),
+                        batch,
+                        transport=transport,
+                        refusals=refusals,
+                    )
+            except DATA_FAULTS:
+                await self._hang_up()
+                raise
+            except AWAY as exc:
+                await self._hang_up()
+                self._say_away(exc)
+            except asyncio.CancelledError:
+                await self._hang_up()
+                raise
+            else:
+                self._say_back()
+                return written
+            await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+            pause_s = min(2 * pause_s, _SLOWEST_RETRY_S)
+
+    async def _connection(self) -> AsyncConnection[TupleRow]:
+        if self._conn is None:
+            self._conn = await connect_async(self._url)
+        return self._conn
+
+    async def _hang_up(self) -> None:
+        conn, self._conn = self._conn, None
+        if conn is not None:
+            await conn.close()
+
+    def _say_away(self, exc: Exception) -> None:
+        if not self._is_away:
+            text = str(exc).strip().partition("\n")[0] or "no answer in time"
+            log.warning("Readings wait, the database takes none: %s", text)
+        self._is_away = True
+
+    def _say_back(self) -> None:
+        if self._is_away:
+            log.info("The database takes readings again; %d wait.", len(self._queue))
+        self._is_away = False
+
+
+def _transport(parcel: Parcel) -> Transport:
+    return parcel.transport
+
+
+def _refused_by_database(
+    reading: Reading, transport: Transport, exc: Exception
+) -> Refusal:
+    """Make the refusal of a reading that the database does not take."""
+    said = str(exc).strip().partition("\n")[0]
+    return Refusal(
+        reason=Reason.UNDECODABLE,
+        text=_plain(f"The database does not take this reading: {said}"),
+        source=f"meter {reading.meter_id}",
+        transport=transport,
+        received_at=reading.received_at,
+        raw=repr(reading).encode(errors="backslashreplace"),
+        meter_id=reading.meter_id,
+    )
+
+
+def _made_plain(refusal: Refusal) -> Refusal:
+    """Take from a refusal what no text column holds: it quotes what a meter sent."""
+    return replace(
+        refusal, text=_plain(refusal.text), source=_plain(refusal.source), meter_id=None
+    )
+
+
+def _plain(text: str) -> str:
+    """Show NUL and half surrogates as escapes."""
+    return text.encode(errors="backslashreplace").decode().replace("\0", "\\0")
