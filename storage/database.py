@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import psycopg
 from psycopg import AsyncConnection, Connection
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
@@ -36,9 +36,9 @@ def connect(url: str, *, autocommit: bool = False) -> Connection[TupleRow]:
         Wrong address, password, database or a too old server, in one sentence.
 
     """
-    settings = _settings(url)
+    conninfo = _conninfo(url)
     try:
-        conn = psycopg.connect(url, **settings, autocommit=True)
+        conn = psycopg.connect(conninfo, autocommit=True)
     except psycopg.Error as exc:
         raise _connect_error(url, exc) from None
     try:
@@ -56,9 +56,9 @@ async def connect_async(
     url: str, *, autocommit: bool = False
 ) -> AsyncConnection[TupleRow]:
     """Open a connection as `connect` does, for the collector."""
-    settings = _settings(url)
+    conninfo = _conninfo(url)
     try:
-        conn = await AsyncConnection.connect(url, **settings, autocommit=True)
+        conn = await AsyncConnection.connect(conninfo, autocommit=True)
     except psycopg.Error as exc:
         raise _connect_error(url, exc) from None
     try:
@@ -83,8 +83,7 @@ def open_pool(url: str, *, max_size: int = 4) -> Iterator[Pool]:
             conn.commit()
 
     with ConnectionPool(
-        url,
-        kwargs=_settings(url),
+        _conninfo(url),
         min_size=1,
         max_size=max_size,
         configure=to_utc,
@@ -104,8 +103,7 @@ async def open_pool_async(url: str, *, max_size: int = 4) -> AsyncIterator[Async
             await conn.commit()
 
     async with AsyncConnectionPool(
-        url,
-        kwargs=_settings(url),
+        _conninfo(url),
         min_size=1,
         max_size=max_size,
         configure=to_utc,
@@ -126,7 +124,8 @@ def place(url: str) -> str:
     return f"{host}{port}/{name}"
 
 
-def _settings(url: str) -> dict[str, int]:
+def _conninfo(url: str) -> str:
+    """Check the URL's form and add what it leaves open."""
     try:
         parts = conninfo_to_dict(url)
     except psycopg.Error:
@@ -135,7 +134,9 @@ def _settings(url: str) -> dict[str, int]:
             "The database URL cannot be read: it should look like "
             "postgresql://user:password@host:5432/keywatt."
         ) from None
-    return {} if "connect_timeout" in parts else {"connect_timeout": CONNECT_TIMEOUT_S}
+    if "connect_timeout" in parts:
+        return url
+    return make_conninfo(url, connect_timeout=CONNECT_TIMEOUT_S)
 
 
 def _check_version(url: str, server_version: int) -> None:

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import LiteralString, cast
 
 from procrastinate.schema import SchemaManager
 from psycopg import Connection
@@ -70,7 +69,7 @@ def migrate(conn: Connection[TupleRow]) -> list[str]:
         todo = _todo(conn, applied)
         for migration in todo:
             with conn.transaction():
-                conn.execute(cast("LiteralString", migration.sql))
+                conn.execute(migration.sql.encode())
                 _record(conn, migration)
         return [migration.name for migration in todo]
 

@@ -5,28 +5,23 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = sorted(
-    f"tests.{p.stem}" for p in Path(__file__).parent.glob("fix_*.py")
-)
+HERE = Path(__file__).parent
+pytest_plugins = sorted(f"tests.{path.stem}" for path in HERE.glob("fix_*.py"))
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item, call):
-    report = yield
-    if report.skipped and not hasattr(report, "wasxfail") and _in_ci():
+def _failed_if_skipped(report):
+    expected = hasattr(report, "wasxfail")
+    if os.environ.get("CI") == "true" and report.skipped and not expected:
         report.outcome = "failed"
         report.longrepr = f"In CI nothing may skip: {report.longrepr}"
     return report
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report(collector):
-    report = yield
-    if report.skipped and _in_ci():
-        report.outcome = "failed"
-        report.longrepr = f"In CI nothing may skip: {report.longrepr}"
-    return report
+def pytest_runtest_makereport():
+    return _failed_if_skipped((yield))
 
 
-def _in_ci() -> bool:
-    return os.environ.get("CI") == "true"
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report():
+    return _failed_if_skipped((yield))

@@ -5,67 +5,46 @@ names a TimescaleDB server, on that, and so runs the whole suite there.
 """
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
 from psycopg import sql
 
+from benchmarks.servers import CARELESS, temporary_postgres
 from storage.database import connect
-from storage.embedded import embedded_postgres
 from storage.migrate import migrate
 
 TIMESCALE_URL = os.environ.get("KEYWATT_TEST_TIMESCALE_URL")
 
 
-def url_of(server_url: str, name: str) -> str:
-    """URL of another database on the same server."""
-    return urlsplit(server_url)._replace(path=f"/{name}").geturl()
-
-
 @contextmanager
-def new_database(server_url: str, template: str | None = None) -> Iterator[str]:
-    """Make an empty database, or a copy of another, for the length of the block."""
-    name = sql.Identifier(f"keywatt_{uuid4().hex[:12]}")
-    create = sql.SQL("CREATE DATABASE {}").format(name)
-    if template is not None:
-        create += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
+def new_database(server_url: str, template: str = "template1") -> Iterator[str]:
+    """Make a copy of a database for the length of the block, and yield its URL."""
+    name = f"keywatt_{uuid4().hex[:12]}"
+    create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+    drop = sql.SQL("DROP DATABASE {} WITH (FORCE)")
     with connect(server_url, autocommit=True) as conn:
-        conn.execute(create)
+        conn.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
     try:
-        yield url_of(server_url, name._obj[0])
+        yield urlsplit(server_url)._replace(path=f"/{name}").geturl()
     finally:
         with connect(server_url, autocommit=True) as conn:
-            conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+            conn.execute(drop.format(sql.Identifier(name)))
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """URL of the session's own embedded server: careless of power cuts, so fast."""
-    folder = Path(tempfile.mkdtemp(prefix="keywatt-test-"))
-    try:
-        with embedded_postgres(folder / "postgres") as url:
-            with connect(url, autocommit=True) as conn:
-                for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-                    conn.execute(
-                        sql.SQL("ALTER SYSTEM SET {} = off").format(
-                            sql.Identifier(setting)
-                        )
-                    )
-                conn.execute("SELECT pg_reload_conf()")
-            yield url
-    finally:
-        shutil.rmtree(folder)
+    """URL of the session's own embedded server."""
+    with temporary_postgres(*CARELESS) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
 def migrated_template(postgres: str) -> Iterator[str]:
-    """Name of a migrated database from which each test's own is cloned."""
+    """Name of a migrated database from which each test's own is copied."""
     with new_database(postgres) as url:
         with connect(url) as conn:
             migrate(conn)

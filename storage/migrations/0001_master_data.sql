@@ -56,7 +56,8 @@ CREATE TABLE meter (
     poll_every_s  double precision NOT NULL DEFAULT 10 CHECK (poll_every_s > 0),
     -- A Modbus meter needs an address; two meters cannot share one.
     CHECK (transport = 'mqtt' OR (host, port, unit) IS NOT NULL),
-    UNIQUE (host, port, unit)
+    -- Deferred, so that two meters may exchange their addresses in one transaction.
+    UNIQUE (host, port, unit) DEFERRABLE INITIALLY DEFERRED
 );
 
 CREATE TABLE installation (

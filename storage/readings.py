@@ -1,0 +1,231 @@
+"""The reading table: written in batches that repeat without harm, read as columns."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+from psycopg import AsyncConnection, Connection
+from psycopg.errors import CheckViolation, DeadlockDetected, UniqueViolation
+from psycopg.rows import TupleRow
+
+from meters.quantity import QUANTITIES
+from meters.reading import IntArray, ReadingBatch, from_utc_us
+from meters.refusal import Refusal
+from storage.binary import (
+    copy_bytes,
+    float_column,
+    floats_of,
+    int_column,
+    time_column,
+    times_of,
+)
+from storage.dirty import mark_touched_days
+from storage.quarantine import count, keep
+
+_ATTEMPTS = 5
+
+COPY_READINGS = """
+    COPY reading (
+        meter_id, measured_at, received_at, energy_import_kwh, energy_export_kwh,
+        energy_lagging_kvarh, energy_leading_kvarh, active_power_kw, active_power_l1_kw,
+        active_power_l2_kw, active_power_l3_kw, reactive_power_kvar, power_factor,
+        frequency_hz, voltage_l1_v, voltage_l2_v, voltage_l3_v, current_l1_a,
+        current_l2_a, current_l3_a)
+    FROM STDIN (FORMAT BINARY)
+"""
+INSERT_READINGS = """
+    INSERT INTO reading (
+        meter_id, measured_at, received_at, energy_import_kwh, energy_export_kwh,
+        energy_lagging_kvarh, energy_leading_kvarh, active_power_kw, active_power_l1_kw,
+        active_power_l2_kw, active_power_l3_kw, reactive_power_kvar, power_factor,
+        frequency_hz, voltage_l1_v, voltage_l2_v, voltage_l3_v, current_l1_a,
+        current_l2_a, current_l3_a)
+    SELECT * FROM unnest(
+        %(meter_id)s, %(measured_at)s, %(received_at)s, %(energy_import_kwh)s,
+        %(energy_export_kwh)s, %(energy_lagging_kvarh)s, %(energy_leading_kvarh)s,
+        %(active_power_kw)s, %(active_power_l1_kw)s, %(active_power_l2_kw)s,
+        %(active_power_l3_kw)s, %(reactive_power_kvar)s, %(power_factor)s,
+        %(frequency_hz)s, %(voltage_l1_v)s, %(voltage_l2_v)s, %(voltage_l3_v)s,
+        %(current_l1_a)s, %(current_l2_a)s, %(current_l3_a)s)
+    ON CONFLICT (meter_id, measured_at) DO NOTHING
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of a batch, in readings."""
+
+    stored: int
+    repeated: int
+    """Already there, or twice in the batch: nothing changed."""
+    refused: int
+
+
+async def write_batch(
+    conn: AsyncConnection[TupleRow],
+    batch: ReadingBatch,
+    *,
+    transport: str,
+    refusals: Sequence[Refusal] = (),
+    copy: bool = True,
+) -> Written:
+    """Store a batch and all that follows from it in one transaction.
+
+    Readings that are there already are left as they are. Every reading is counted once,
+    refusals go to quarantine, and the days that the readings touch become dirty. The
+    connection must not be in a transaction; the return means it is committed.
+
+    Parameters
+    ----------
+    conn
+        From `connect_async`.
+    batch
+        Readings in any order; a meter and time may repeat.
+    transport
+        "modbus" or "mqtt", for the count.
+    refusals
+        What was refused of the same delivery.
+    copy
+        False on a server without COPY FROM STDIN.
+
+    """
+    for attempt in range(_ATTEMPTS):
+        try:
+            async with conn.transaction():
+                return await _write(conn, batch, transport, refusals, copy=copy)
+        except CheckViolation:  # a month without its partition
+            if attempt > 0:
+                raise
+            await _ensure_months(conn, batch.measured_us)
+        except DeadlockDetected:  # with another writer of the same readings
+            if attempt == _ATTEMPTS - 1:
+                raise
+    raise AssertionError("the last attempt returns or raises")
+
+
+async def _write(
+    conn: AsyncConnection[TupleRow],
+    batch: ReadingBatch,
+    transport: str,
+    refusals: Sequence[Refusal],
+    *,
+    copy: bool,
+) -> Written:
+    stored = await _store(conn, batch, copy=copy)
+    repeated = len(batch) - stored
+    if stored:
+        await mark_touched_days(conn, batch)
+    if len(batch):
+        received_at = from_utc_us(int(batch.received_us.max()))
+        await count(conn, received_at, transport, stored=stored, repeated=repeated)
+    await keep(conn, refusals)
+    return Written(stored, repeated, sum(refusal.readings for refusal in refusals))
+
+
+async def _store(
+    conn: AsyncConnection[TupleRow], batch: ReadingBatch, *, copy: bool
+) -> int:
+    """Return how many of the readings were new."""
+    if len(batch) == 0:
+        return 0
+    if copy:
+        try:
+            async with conn.transaction():
+                await _copy(conn, batch)
+        except UniqueViolation:
+            pass
+        else:
+            return len(batch)
+    cursor = await conn.execute(INSERT_READINGS, _parameters(batch))
+    return cursor.rowcount
+
+
+async def _copy(conn: AsyncConnection[TupleRow], batch: ReadingBatch) -> None:
+    times_us = (batch.measured_us, batch.received_us)
+    rows = copy_bytes(batch.meter_id, times_us, batch.values)
+    async with conn.cursor() as cur, cur.copy(COPY_READINGS) as copy:
+        await copy.write(rows)
+
+
+def _parameters(batch: ReadingBatch) -> dict[str, object]:
+    columns: dict[str, object] = {
+        "meter_id": int_column(batch.meter_id),
+        "measured_at": time_column(batch.measured_us),
+        "received_at": time_column(batch.received_us),
+    }
+    for i, quantity in enumerate(QUANTITIES):
+        columns[quantity] = float_column(batch.values[:, i])
+    return columns
+
+
+async def _ensure_months(
+    conn: AsyncConnection[TupleRow], measured_us: IntArray
+) -> None:
+    """Make the partitions of just the months that occur, in a transaction of its own.
+
+    Its lock must not be held while dirty days are marked: a settling job may hold those
+    and wait for the lock.
+    """
+    for month in np.unique(measured_us.astype("M8[us]").astype("M8[M]")):
+        first = month.astype("M8[s]").item().replace(tzinfo=UTC)
+        async with conn.transaction():
+            await conn.execute(ENSURE_MONTH, {"month": first})
+
+
+ENSURE_MONTH = "SELECT ensure_time_partitions(%(month)s, %(month)s)"
+
+# One value a column, its numbers end to end: no row objects for years of readings.
+SELECT_READINGS = """
+    SELECT string_agg(timestamptz_send(measured_at), ''),
+           string_agg(timestamptz_send(received_at), ''),
+           string_agg(float8send(coalesce(energy_import_kwh, 'NaN')), ''),
+           string_agg(float8send(coalesce(energy_export_kwh, 'NaN')), ''),
+           string_agg(float8send(coalesce(energy_lagging_kvarh, 'NaN')), ''),
+           string_agg(float8send(coalesce(energy_leading_kvarh, 'NaN')), ''),
+           string_agg(float8send(coalesce(active_power_kw, 'NaN')), ''),
+           string_agg(float8send(coalesce(active_power_l1_kw, 'NaN')), ''),
+           string_agg(float8send(coalesce(active_power_l2_kw, 'NaN')), ''),
+           string_agg(float8send(coalesce(active_power_l3_kw, 'NaN')), ''),
+           string_agg(float8send(coalesce(reactive_power_kvar, 'NaN')), ''),
+           string_agg(float8send(coalesce(power_factor, 'NaN')), ''),
+           string_agg(float8send(coalesce(frequency_hz, 'NaN')), ''),
+           string_agg(float8send(coalesce(voltage_l1_v, 'NaN')), ''),
+           string_agg(float8send(coalesce(voltage_l2_v, 'NaN')), ''),
+           string_agg(float8send(coalesce(voltage_l3_v, 'NaN')), ''),
+           string_agg(float8send(coalesce(current_l1_a, 'NaN')), ''),
+           string_agg(float8send(coalesce(current_l2_a, 'NaN')), ''),
+           string_agg(float8send(coalesce(current_l3_a, 'NaN')), '')
+      FROM (SELECT *
+              FROM reading
+             WHERE meter_id = %(meter_id)s
+               AND measured_at >= coalesce(
+                       (SELECT max(measured_at) FROM reading
+                         WHERE meter_id = %(meter_id)s AND measured_at < %(start)s),
+                       %(start)s)
+               AND measured_at <= coalesce(
+                       (SELECT min(measured_at) FROM reading
+                         WHERE meter_id = %(meter_id)s AND measured_at >= %(stop)s),
+                       %(stop)s)
+             ORDER BY measured_at) AS wanted
+"""
+
+
+def load_readings(
+    conn: Connection[TupleRow], meter_id: int, start: datetime, stop: datetime
+) -> ReadingBatch:
+    """Return a meter's readings in [start, stop), and the nearest on either side.
+
+    The neighbours are there to interpolate registers at the window's edges; the arrays
+    are sorted by time.
+    """
+    window = {"meter_id": meter_id, "start": start, "stop": stop}
+    row = conn.cursor(binary=True).execute(SELECT_READINGS, window).fetchone()
+    measured, received, *columns = row if row is not None else ()
+    measured_us = times_of(measured)
+    return ReadingBatch(
+        meter_id=np.full(measured_us.size, meter_id, dtype=np.int32),
+        measured_us=measured_us,
+        received_us=times_of(received),
+        values=np.column_stack([floats_of(column) for column in columns]),
+    )
