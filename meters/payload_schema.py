@@ -11,12 +11,12 @@ from meters.profile import load_profile
 
 Json = dict[str, "Json | list[Json] | list[str] | str | int | bool"]
 
-# RFC 3339 with the zone it demands, of this century's length of years. A date that the
-# calendar lacks, such as 30 February, passes the schema and is refused all the same.
+# RFC 3339 with the zone it demands. [0-9] since \d is any script's digit to some. A date
+# that the calendar lacks, such as 30 February, passes here and is refused all the same.
 _TIME = (
-    r"^2\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
-    r"T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?"
-    r"(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$"
+    r"^2[0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+    r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?"
+    r"(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
 )
 
 _GREATEST = 10**15

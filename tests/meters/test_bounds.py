@@ -1,0 +1,73 @@
+"""What no honest reading can say."""
+
+import math
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from meters.bounds import check
+from meters.meter import Meter, Transport
+from meters.quantity import REGISTERS, Quantity
+from meters.refusal import Reason
+
+NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
+INSTALLED = datetime(2024, 4, 1, tzinfo=UTC)
+METER = Meter(
+    meter_id=1,
+    serial="KW-1",
+    profile="keywatt-json",
+    transport=Transport.MQTT,
+    installed_at=INSTALLED,
+)
+GOOD = {Quantity.ENERGY_IMPORT_KWH: 1.0, Quantity.ACTIVE_POWER_KW: -2.0}
+
+
+@pytest.mark.parametrize(
+    "measured_at",
+    [NOW, NOW + timedelta(hours=1), INSTALLED, NOW - timedelta(days=20)],
+)
+def test_an_honest_reading_is_believed(measured_at) -> None:
+    assert check(METER, measured_at, GOOD, NOW) is None
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("quantity", [Quantity.VOLTAGE_L1_V, REGISTERS[0]])
+def test_no_number(quantity, value) -> None:
+    assert check(METER, NOW, {**GOOD, quantity: value}, NOW) == (
+        Reason.NOT_A_NUMBER,
+        f"{quantity} is {value}, not a finite number.",
+    )
+
+
+@pytest.mark.parametrize("quantity", REGISTERS)
+def test_negative_energy(quantity) -> None:
+    assert check(METER, NOW, {**GOOD, quantity: -0.001}, NOW) == (
+        Reason.NEGATIVE_ENERGY,
+        f"{quantity} is -0.001, but a register counts up from 0.",
+    )
+
+
+def test_far_future() -> None:
+    late = NOW + timedelta(hours=1, microseconds=1)
+    found = check(METER, late, GOOD, NOW)
+    assert found is not None
+    assert found.reason is Reason.FAR_FUTURE
+    assert found.text == (
+        "The measured time 2024-05-01T13:00:00.000001+00:00 is more than an hour ahead "
+        "of 2024-05-01T12:00:00+00:00."
+    )
+
+
+def test_before_installation() -> None:
+    early = INSTALLED - timedelta(microseconds=1)
+    found = check(METER, early, GOOD, NOW)
+    assert found is not None
+    assert found.reason is Reason.BEFORE_INSTALLATION
+    assert (
+        "is before meter KW-1 was installed, 2024-04-01T00:00:00+00:00." in found.text
+    )
+
+
+def test_a_meter_that_is_not_installed_has_no_earliest_time() -> None:
+    loose = Meter(meter_id=1, serial="a", profile="b", transport=Transport.MQTT)
+    assert check(loose, datetime(2000, 1, 1, tzinfo=UTC), GOOD, NOW) is None
