@@ -25,7 +25,8 @@ TypeArray = npt.NDArray[np.str_]
 
 SLOTS = 96
 """Quarter-hours on the wall clock of a day."""
-QUARTER_HOUR_US = 15 * 60 * 1_000_000
+SLOT_MIN = 15
+QUARTER_HOUR_US = SLOT_MIN * 60 * 1_000_000
 DAY_US = SLOTS * QUARTER_HOUR_US
 _DAY = timedelta(days=1)
 _DAY_S = 86_400

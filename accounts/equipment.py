@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from datetime import time
 
-SLOT_MIN = 15
-SLOTS = 96
+from accounts.calendar import SLOT_MIN, SLOTS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

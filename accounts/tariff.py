@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import AfterValidator, Field, model_validator
 
+from accounts.calendar import SLOTS
 from accounts.form import Code, Currency, Form, Text
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
-SLOTS = 96
 _CENT = Decimal("0.01")
 
 

@@ -11,14 +11,13 @@ from datetime import date
 import numpy as np
 import numpy.typing as npt
 
-from accounts.calendar import DayArray, DayType
+from accounts.calendar import SLOTS, DayArray, DayType
 from accounts.tariff import PERIODS, Period
 from analytics.percentiles import percentiles
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
-SLOTS = 96
 LEAST_DAYS = 5
 """METHODS §3: fewer days of a type give no typical day of their own."""
 NEAR_BASE_PERCENTILE = 2.5

@@ -9,7 +9,8 @@ from datetime import time
 import numpy as np
 import numpy.typing as npt
 
-from accounts.equipment import SLOT_MIN, SLOTS, ShiftableProcess
+from accounts.calendar import SLOT_MIN, SLOTS
+from accounts.equipment import ShiftableProcess
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
