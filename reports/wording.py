@@ -16,6 +16,7 @@ __all__ = ["LANGUAGES", "Language", "WordingError", "say", "sentence"]
 
 def say(
     code: str,
+    /,
     language: Language = "en",
     *,
     zone: tzinfo = UTC,

@@ -8,8 +8,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
+from meters.reading import from_utc_us
 from reports.texts import Language, text
 
 ABSENT = "–"
@@ -109,7 +110,8 @@ def money(amount: Decimal, currency: str) -> str:
     'CNY 1,234.50'
 
     """
-    return f"{currency} {amount:,.2f}".strip()
+    cents = amount.quantize(Decimal("0.01"), ROUND_HALF_UP)
+    return f"{currency} {cents:,}".strip()
 
 
 def duration(seconds: float, language: Language = "en") -> str:
@@ -180,6 +182,7 @@ _BY_ENDING: tuple[tuple[str, Callable[[Figure, Reader], str]], ...] = (
     ("_percent", lambda value, _: percent(_float(value))),
     ("_money", _money),
     ("_at", _moment),
+    ("_us", lambda value, reader: moment(from_utc_us(int(_float(value))), reader)),
     ("_day", _day),
     ("_s", lambda value, reader: duration(_float(value), reader.language)),
     ("_min", lambda value, reader: duration(60 * _float(value), reader.language)),

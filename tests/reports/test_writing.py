@@ -22,7 +22,7 @@ AT = datetime(2026, 3, 1, 17, 5, tzinfo=UTC)  # 01:05 on the 2nd in Shanghai (+8
         ("energy_kwh", -300.0, "-300.0 kWh"),
         ("share_percent", 18.79, "19 %"),
         ("share_percent", 4.24, "4.2 %"),
-        ("saved_money", Decimal("1234.565"), "CNY 1,234.56"),
+        ("saved_money", Decimal("1234.565"), "CNY 1,234.57"),
         ("since_at", AT, "Mon 2 Mar 01:05"),
         ("since_at", AT.isoformat(), "Mon 2 Mar 01:05"),
         ("from_day", date(2026, 3, 1), "1 Mar 2026"),

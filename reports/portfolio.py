@@ -1,0 +1,178 @@
+"""Which of my accounts needs me today: all of them, ranked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from accounts.account import Account, Point
+from reports.alert_views import AlertView, alerts_of
+from reports.expectation import (
+    LOOK_BACK_DAYS,
+    calendar_of,
+    curve_of,
+    lay_out,
+    layout,
+)
+from reports.today import AccountToday, NoSuchAccountError
+from storage import portfolio as stored
+from storage.alerts import Alert, load_alerts
+from storage.master import load_accounts, load_points
+from storage.portfolio import PointLoad, UnusualSpan
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Portfolio:
+    """All accounts of a manager, those that need someone first."""
+
+    now: datetime
+    rows: tuple[AccountToday, ...]
+    """By alerts nobody has taken, by open alerts, then by how far from expected."""
+
+    @property
+    def open_alerts(self) -> int:
+        """Alerts not resolved."""
+        return sum(len(row.alerts) for row in self.rows)
+
+    @property
+    def waiting(self) -> int:
+        """Alerts nobody has taken yet."""
+        return sum(row.waiting for row in self.rows)
+
+    @property
+    def late(self) -> int:
+        """Accounts whose newest reading is too old."""
+        return sum(row.late for row in self.rows)
+
+    @property
+    def energy_kwh(self) -> float:
+        """Energy of today so far."""
+        return sum(row.curve.energy_kwh for row in self.rows)
+
+    @property
+    def expected_so_far_kwh(self) -> float:
+        """What was expected of it; NaN as long as one account has no band."""
+        return sum(row.curve.expected_so_far_kwh for row in self.rows)
+
+
+def accounts_of(conn: Connection[TupleRow], manager: str | None) -> list[Account]:
+    """Return whom a manager may see (None: all), by name."""
+    found = load_accounts(conn, manager)
+    return sorted(found, key=lambda account: account.name.casefold())
+
+
+def account_of(conn: Connection[TupleRow], code: str, manager: str | None) -> Account:
+    """Return one account.
+
+    Raises
+    ------
+    NoSuchAccountError
+        There is none, or it is another manager's: the two cannot be told apart.
+
+    """
+    for account in load_accounts(conn, manager):
+        if account.code == code:
+            return account
+    raise NoSuchAccountError(code)
+
+
+def portfolio(
+    conn: Connection[TupleRow], now: datetime, manager: str | None = None
+) -> Portfolio:
+    """Return how all accounts of a manager (None: all) stand, ranked."""
+    accounts = load_accounts(conn, manager)
+    rows = _today_of(conn, accounts, load_alerts(conn, manager=manager), now)
+    return Portfolio(now=now, rows=tuple(sorted(rows, key=_rank)))
+
+
+def account_today(
+    conn: Connection[TupleRow], code: str, now: datetime, manager: str | None = None
+) -> AccountToday:
+    """Return how one account stands; raises NoSuchAccountError as `account_of`."""
+    account = account_of(conn, code, manager)
+    alerts = load_alerts(conn, account_id=account.account_id)
+    return _today_of(conn, [account], alerts, now)[0]
+
+
+def _rank(row: AccountToday) -> tuple[int, int, float, str]:
+    return (-row.waiting, -len(row.alerts), -row.bands_away, row.account.name)
+
+
+def _today_of(
+    conn: Connection[TupleRow],
+    accounts: Sequence[Account],
+    alerts: Sequence[Alert],
+    now: datetime,
+) -> list[AccountToday]:
+    """Ask once for all accounts, then work each out from memory."""
+    if not accounts:
+        return []
+    wanted = {account.account_id for account in accounts}
+    points = [point for point in load_points(conn) if point.account_id in wanted]
+    ids = [point.point_id for point in points]
+    since = now - timedelta(days=LOOK_BACK_DAYS + 2)
+    loads = stored.load_loads(conn, ids, since, now + timedelta(days=1))
+    unusual = stored.load_unusual(conn, ids, since)
+    newest = stored.load_newest_readings(conn, ids)
+    views = alerts_of(conn, alerts, accounts, points)
+    return [
+        _account_today(
+            account,
+            now,
+            [point for point in points if point.account_id == account.account_id],
+            loads,
+            unusual,
+            newest,
+            views[account.account_id],
+        )
+        for account in accounts
+    ]
+
+
+def _account_today(
+    account: Account,
+    now: datetime,
+    points: Sequence[Point],
+    loads: Mapping[int, PointLoad],
+    unusual: Sequence[UnusualSpan],
+    newest: Mapping[int, datetime],
+    alerts: Sequence[AlertView],
+) -> AccountToday:
+    calendar = calendar_of(account)
+    today = calendar.local_day(now)
+    on = layout(calendar, today - timedelta(days=LOOK_BACK_DAYS), today)
+    own = [point.point_id for point in points]
+    laid = lay_out(
+        [loads[point_id] for point_id in own if point_id in loads],
+        [span for span in unusual if span.point_id in own],
+        on,
+    )
+    curve, like_days = curve_of(laid, LOOK_BACK_DAYS, now)
+    return AccountToday(
+        account=account,
+        now=now,
+        curve=curve,
+        contract_demand_kw=contract_demand_kw(points),
+        newest_reading_at=newest_of(own, newest),
+        alerts=tuple(alert for alert in alerts if alert.is_open),
+        like_days=like_days if isinstance(like_days, int) else 0,
+    )
+
+
+def newest_of(own: Sequence[int], newest: Mapping[int, datetime]) -> datetime | None:
+    """Return the newest reading of the point that is furthest behind.
+
+    One silent meter of several makes the account late; None if one was never read.
+    """
+    if not own or any(point_id not in newest for point_id in own):
+        return None
+    return min(newest[point_id] for point_id in own)
+
+
+def contract_demand_kw(points: Sequence[Point]) -> float | None:
+    """Return the contract demand of several points together; None unless all have."""
+    demands = [point.contract_demand_kw for point in points]
+    known = [demand for demand in demands if demand is not None]
+    return sum(known) if known and len(known) == len(demands) else None

@@ -1,0 +1,162 @@
+"""Queries over many accounts at once: what the portfolio and account pages ask.
+
+Long columns travel as the server's own binary numbers, one row a point, so that
+hundreds of thousands of quarter-hours cost no Python object each.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+from psycopg import Connection
+from psycopg.rows import TupleRow, class_row
+
+from storage.alerts import AlertEvent
+from storage.binary import floats_of, times_of
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PointLoad:
+    """Settled load of one point; all arrays shape (n,), ascending in time."""
+
+    point_id: int
+    start_us: IntArray
+    """Interval starts. [microseconds since 1970 UTC]"""
+    load_kw: FloatArray
+    """Mean power; NaN = missing."""
+    estimated: BoolArray
+    """Known, but not measured: estimated or edited."""
+
+
+SELECT_LOADS = """
+    SELECT point_id,
+           string_agg(timestamptz_send(start), ''::bytea ORDER BY start),
+           string_agg(float8send(coalesce(import_kwh * 60 / length_min, 'NaN')),
+                      ''::bytea ORDER BY start),
+           string_agg(CASE WHEN quality IN ('estimated', 'edited')
+                           THEN '\\x01'::bytea ELSE '\\x00'::bytea END,
+                      ''::bytea ORDER BY start)
+      FROM energy_interval
+     WHERE point_id = ANY(%(point_ids)s) AND start >= %(start)s AND start < %(stop)s
+     GROUP BY point_id
+"""
+
+
+def load_loads(
+    conn: Connection[TupleRow],
+    point_ids: Sequence[int],
+    start: datetime,
+    stop: datetime,
+) -> dict[int, PointLoad]:
+    """Return the load of several points in [start, stop); without any, absent."""
+    asked = {"point_ids": list(point_ids), "start": start, "stop": stop}
+    with conn.cursor(binary=True) as cur:
+        rows = cur.execute(SELECT_LOADS, asked).fetchall()
+    return {
+        point_id: PointLoad(
+            point_id=point_id,
+            start_us=times_of(starts),
+            load_kw=floats_of(load),
+            estimated=np.frombuffer(estimated, np.uint8).astype(np.bool_),
+        )
+        for point_id, starts, load, estimated in rows
+    }
+
+
+SELECT_DATA_SPANS = """
+    SELECT point_id,
+           (SELECT min(start) FROM energy_interval AS i
+             WHERE i.point_id = p.point_id AND import_kwh IS NOT NULL),
+           (SELECT max(start + length_min * interval '1 minute')
+              FROM (SELECT start, length_min FROM energy_interval AS i
+                     WHERE i.point_id = p.point_id AND import_kwh IS NOT NULL
+                     ORDER BY start DESC LIMIT 1) AS newest)
+      FROM unnest(%(point_ids)s::int[]) AS p (point_id)
+"""
+
+
+def load_data_spans(
+    conn: Connection[TupleRow], point_ids: Sequence[int]
+) -> dict[int, tuple[datetime | None, datetime | None]]:
+    """Return from when until when each point has settled energy."""
+    asked = {"point_ids": list(point_ids)}
+    rows = conn.execute(SELECT_DATA_SPANS, asked).fetchall()
+    return {point_id: (first, last) for point_id, first, last in rows}
+
+
+SELECT_NEWEST_READINGS = """
+    SELECT point_id, max(newest.measured_at)
+      FROM installation
+     CROSS JOIN LATERAL (
+               SELECT measured_at FROM reading
+                WHERE reading.meter_id = installation.meter_id
+                  AND measured_at >= installed_at
+                  AND measured_at < coalesce(removed_at, 'infinity')
+                ORDER BY measured_at DESC LIMIT 1) AS newest
+     WHERE point_id = ANY(%(point_ids)s)
+     GROUP BY point_id
+"""
+
+
+def load_newest_readings(
+    conn: Connection[TupleRow], point_ids: Sequence[int]
+) -> dict[int, datetime]:
+    """Return the newest measured time at each point; a point never read is absent."""
+    asked = {"point_ids": list(point_ids)}
+    return dict(conn.execute(SELECT_NEWEST_READINGS, asked).fetchall())
+
+
+SELECT_ALERT_EVENTS = """
+    SELECT event_id, alert_id, at, action, who, why
+      FROM alert_event
+     WHERE alert_id = ANY(%(alert_ids)s)
+     ORDER BY alert_id, event_id
+"""
+
+
+def load_alert_events(
+    conn: Connection[TupleRow], alert_ids: Sequence[int]
+) -> list[AlertEvent]:
+    """Return every step of several alerts, oldest first."""
+    asked = {"alert_ids": list(alert_ids)}
+    with conn.cursor(row_factory=class_row(AlertEvent)) as cur:
+        return cur.execute(SELECT_ALERT_EVENTS, asked).fetchall()
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnusualSpan:
+    """Time of a point that is no example of its normal load."""
+
+    point_id: int
+    starts_at: datetime
+    ends_at: datetime | None
+    """None = still going on."""
+    planned: bool
+    """A planned change; otherwise an alert."""
+
+
+SELECT_UNUSUAL = """
+    SELECT point_id, opened_at AS starts_at, resolved_at AS ends_at, false AS planned
+      FROM alert
+     WHERE point_id = ANY(%(point_ids)s) AND kind = 'deviation'
+       AND (resolved_at IS NULL OR resolved_at > %(start)s)
+    UNION ALL
+    SELECT point_id, starts_at, ends_at, true
+      FROM planned_change
+     WHERE point_id = ANY(%(point_ids)s) AND ends_at > %(start)s
+"""
+
+
+def load_unusual(
+    conn: Connection[TupleRow], point_ids: Sequence[int], start: datetime
+) -> list[UnusualSpan]:
+    """Return deviation alerts and planned changes that reach beyond `start`."""
+    asked = {"point_ids": list(point_ids), "start": start}
+    with conn.cursor(row_factory=class_row(UnusualSpan)) as cur:
+        return cur.execute(SELECT_UNUSUAL, asked).fetchall()
