@@ -11,7 +11,7 @@ from meters.profile import load_profile
 
 Json = dict[str, "Json | list[Json] | list[str] | str | int | bool"]
 
-# RFC 3339 with the zone it demands. [0-9] since \d is any script's digit to some. A date
+# RFC 3339 with the zone it demands. [0-9], since \d is any script's digit. A date
 # that the calendar lacks, such as 30 February, passes here and is refused all the same.
 _TIME = (
     r"^2[0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
