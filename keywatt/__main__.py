@@ -21,6 +21,7 @@ from keywatt.commands import (
     replay,
     services,
     settings,
+    simulate,
     site,
 )
 from keywatt.commands.common import epilogue
@@ -45,6 +46,7 @@ app = typer.Typer(
 demo.add_to(app)
 replay.add_to(app)
 services.add_to(app)
+simulate.add_to(app)
 database.add_to(app)
 site.add_to(app)
 profiles.add_to(app)

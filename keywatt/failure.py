@@ -4,13 +4,15 @@ import errno
 
 from accounts.site import SiteError
 from accounts.tariff import TariffError
-from collector.mqtt import MqttError
+from collector.broker import MqttError
 from keywatt.clock import ClockError
+from keywatt.demo.state import DemoError
 from keywatt.embedded import EmbeddedError
+from keywatt.pages import PageError
 from keywatt.parts import PartError
 from keywatt.settings import SettingsError
 from meters.profile import ProfileError
-from simulators.faults import FaultError
+from simulators.simulator_error import SimulatorError
 from storage.database import DatabaseError
 
 FAILED = 1
@@ -18,16 +20,18 @@ REFUSED = 2
 
 _REFUSED: tuple[type[Exception], ...] = (
     ClockError,
-    FaultError,
     ProfileError,
     SettingsError,
+    SimulatorError,
     SiteError,
     TariffError,
 )
 _FAILED: tuple[type[Exception], ...] = (
     DatabaseError,
+    DemoError,
     EmbeddedError,
     MqttError,
+    PageError,
     PartError,
 )
 

@@ -43,6 +43,8 @@ class Part:
     """Variables of its own, beside those that all parts get."""
     user: str | None = None
     """Whom it runs as, where that is not us."""
+    folder: Path | None = None
+    """Where it runs, where that is not our own working directory."""
     stop_signal: signal.Signals = signal.SIGTERM
 
 
@@ -72,10 +74,18 @@ class Supervisor:
             One of the running parts ended, or a new one was not ready in time.
 
         """
+        self.launch(*parts)
+        self.await_ready(*(part.name for part in parts))
+
+    def launch(self, *parts: Part) -> None:
+        """Start parts without waiting for them."""
         for part in parts:
             self._launch(part)
-        for part in parts:
-            self._await_ready(part)
+
+    def await_ready(self, *names: str) -> None:
+        """Wait until parts are ready; raise `PartError` as `start` does."""
+        for name in names:
+            self._await_ready(self._running[name][0])
 
     def check(self) -> None:
         """Raise `PartError` if a part has ended by itself."""
@@ -85,11 +95,13 @@ class Supervisor:
                 del self._running[part.name]
                 raise PartError(self._obituary(part, code))
 
-    def watch(self, *, until: Callable[[], bool]) -> None:
+    def watch(
+        self, *, until: Callable[[], bool], every_s: float = _LOOK_AGAIN_S
+    ) -> None:
         """Return once the condition holds; raise `PartError` if a part ends before."""
         while not until():
             self.check()
-            time.sleep(_LOOK_AGAIN_S)
+            time.sleep(every_s)
 
     def stop(self, names: Iterable[str] | None = None) -> None:
         """Stop some parts, or all, the last started first; wait until they are gone."""
@@ -123,6 +135,7 @@ class Supervisor:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**self._environment, **part.environment},
+                cwd=part.folder,
                 # Ctrl-C is for the supervisor, which stops its parts in order.
                 start_new_session=True,
             )

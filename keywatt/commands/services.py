@@ -1,7 +1,130 @@
-"""To come."""
+"""The long-running programs: `collect`, `work`, `dashboard`."""
+
+# ruff: noqa: PLC0415 - rooms are imported when a command runs: help must be quick
+
+import asyncio
+import logging
+from functools import partial
+from typing import TYPE_CHECKING
 
 import typer
 
+from keywatt.commands.common import (
+    announce_ready,
+    epilogue,
+    log_to_stderr,
+    settings_of,
+)
+
+if TYPE_CHECKING:
+    from collector.broker import BrokerAddress
+    from keywatt.settings import Settings
+
+_STOP = "Ctrl-C or SIGTERM stops it cleanly. It logs on standard error."
+_COLLECT = epilogue(
+    "Reads every meter in the database, Modbus meters by asking and MQTT meters by "
+    "listening, and writes what they say. Meters that are added, changed or removed "
+    "are noticed within seconds.",
+    _STOP,
+    examples=("KEYWATT_BROKER_HOST=mqtt.example.org keywatt collect",),
+)
+_WORK = epilogue(
+    "Turns readings into energy intervals, judges them, and tells of alerts. Several "
+    "workers may share one database.",
+    _STOP,
+    examples=("KEYWATT_APPRISE_URL=mailto://user:pass@example.org keywatt work",),
+)
+_DASHBOARD = epilogue(
+    "Serves the pages on KEYWATT_DASHBOARD_HOST and KEYWATT_DASHBOARD_PORT.",
+    _STOP,
+    examples=("KEYWATT_MANAGER='Li Wei' keywatt dashboard",),
+)
+
 
 def add_to(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add the commands."""
+
+    @app.command("collect", epilog=_COLLECT)
+    def collect(ctx: typer.Context) -> None:
+        """Read the meters and write what they say."""
+        _collect(settings_of(ctx))
+
+    @app.command("work", epilog=_WORK)
+    def work(ctx: typer.Context) -> None:
+        """Settle, judge and tell, in the background."""
+        _work(settings_of(ctx))
+
+    @app.command("dashboard", epilog=_DASHBOARD)
+    def dashboard(ctx: typer.Context) -> None:
+        """Serve the dashboard."""
+        _dashboard(settings_of(ctx))
+
+
+def broker_of(settings: "Settings") -> "BrokerAddress":
+    """Return where the broker is and as whom we come."""
+    from collector.broker import BrokerAddress
+
+    password = settings.broker_password
+    return BrokerAddress(
+        host=settings.broker_host,
+        port=settings.broker_port,
+        username=settings.broker_user,
+        password=password.get_secret_value() if password else None,
+    )
+
+
+class _ReadyOnceConnected(logging.Handler):
+    """Announces the collector once the broker keeps its messages for it.
+
+    What is published before is kept for nobody. The collector's own log is the only
+    place that tells.
+    """
+
+    def __init__(self, settings: "Settings") -> None:
+        super().__init__()
+        self._settings = settings
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Look for the one line."""
+        if record.getMessage().startswith("Connected to the MQTT broker"):
+            announce_ready(self._settings)
+
+
+def _collect(settings: "Settings") -> None:
+    from collector.run import collect
+    from keywatt.running import cancelled_at, migrated, run_until_stopped
+
+    log_to_stderr(settings)
+    url, now = migrated(settings), settings.site_clock().now
+    logging.getLogger("collector.mqtt").addHandler(_ReadyOnceConnected(settings))
+
+    async def main(stop: asyncio.Event) -> None:
+        await cancelled_at(stop, collect(url, broker_of(settings), now))
+
+    run_until_stopped(main)
+
+
+def _work(settings: "Settings") -> None:
+    from collector.publish import publish_now
+    from keywatt.jobs import run_worker
+    from keywatt.running import migrated, run_until_stopped
+
+    log_to_stderr(settings)
+    url, now = migrated(settings), settings.site_clock().now
+    publish = partial(publish_now, broker_of(settings))
+    apprise_url = settings.apprise_url
+    secret = apprise_url.get_secret_value() if apprise_url else None
+
+    async def main(stop: asyncio.Event) -> None:
+        announce_ready(settings)
+        await run_worker(url, now, publish, secret, stop)
+
+    run_until_stopped(main)
+
+
+def _dashboard(settings: "Settings") -> None:
+    from keywatt.pages import serve
+    from keywatt.running import migrated
+
+    log_to_stderr(settings)
+    serve(settings, migrated(settings))

@@ -38,8 +38,8 @@ def add_to(app: typer.Typer) -> None:
     def apply(ctx: typer.Context, file: File, *, as_json: AsJson = False) -> None:
         """Enter a site file into the database; what is there already is updated."""
         from storage.database import connect
-        from storage.master import apply_site
         from storage.migrate import migrate
+        from storage.site import apply_site
 
         site = _load(file)
         with connect(settings_of(ctx).database()) as conn:

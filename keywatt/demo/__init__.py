@@ -1,0 +1,1 @@
+"""`keywatt demo`: a whole site on one machine, from meters to the dashboard."""

@@ -1,0 +1,139 @@
+"""The demo from start to end: started, lived, counted, and always stopped."""
+
+import shutil
+import time
+from datetime import timedelta
+from importlib.metadata import version
+
+import psycopg
+
+from keywatt.demo import site_parts
+from keywatt.demo.screen import Screen
+from keywatt.demo.signals import Stopped, stopped_by_signals
+from keywatt.demo.site_parts import METERS
+from keywatt.demo.starting import Site, Wishes, choose_addresses, start_site
+from keywatt.demo.state import DemoError, State, hold
+from keywatt.demo.tally import Ledger, read_ledger, read_sent, since, tally
+from keywatt.parts import PartError, Supervisor
+from meters.meter import Transport
+from simulators.fleet import KEY_ACCOUNTS
+from storage.alerts import load_alerts
+from storage.database import DatabaseError, connect
+from storage.intervals import load_intervals
+from storage.master import load_points
+
+_NEARLY_NOTHING = 32_000_000
+"""Bytes; with less the disk is what failed, whoever says so."""
+_DRAIN_WITHIN_S = 10.0
+_LOOK_EVERY_S = 0.1
+
+Summary = dict[str, object]
+
+
+def run_demo(wishes: Wishes, screen: Screen) -> Summary:
+    """Run the demo until its time is over or it is stopped; return the count.
+
+    Raises
+    ------
+    DemoError, EmbeddedError, PartError, SimulatorError
+        It cannot start, or a part died. By then everything is stopped.
+
+    """
+    began_s = time.monotonic()
+    with stopped_by_signals(), hold(wishes.folder) as state:
+        addresses = choose_addresses(wishes)
+        with Supervisor(state.logs, site_parts.caller_environment()) as parts:
+            try:
+                site = start_site(wishes, state, parts, screen, addresses)
+                screen.say(_welcome(site, time.monotonic() - began_s))
+                wishes.on_ready(addresses.dashboard_url)
+                return _finish(site, _live(site))
+            except (OSError, RuntimeError, psycopg.Error, DatabaseError) as exc:
+                raise _cause(exc, state, parts) from exc
+
+
+def _welcome(site: Site, took_s: float) -> str:
+    lines = [
+        f"\nReady after {took_s:.0f} s, site time {site.clock.now():%F %H:%M} UTC."
+    ]
+    if not site.wishes.headless:
+        lines.append(f"  Dashboard  {site.addresses.dashboard_url}")
+    lines += [
+        f"  Accounts   {', '.join(KEY_ACCOUNTS)}",
+        f"  Logs       {site.parts.logs}",
+        f"  Database   {site.database_url}",
+        "  Stop       Ctrl-C; the next start goes on with the data",
+    ]
+    return "\n".join(lines)
+
+
+def _live(site: Site) -> float:
+    """Watch the parts until the time is over or somebody stops us; return seconds."""
+    began_s = time.monotonic()
+    for_s = site.wishes.for_s
+
+    def is_over() -> bool:
+        return for_s is not None and time.monotonic() - began_s >= for_s
+
+    try:
+        site.parts.watch(until=is_over, every_s=_LOOK_EVERY_S)
+    except Stopped:
+        site.screen.say("Stopping.")
+    return time.monotonic() - began_s
+
+
+def _finish(site: Site, live_s: float) -> Summary:
+    """Silence the meters, let what they said arrive, and count."""
+    site.parts.stop([METERS])
+    sent = read_sent(site.state.counts_file(METERS))
+    collected = _drain(site, sum(sent.values()))
+    with connect(site.database_url) as conn:
+        now = site.clock.now()
+        points = load_points(conn)
+        installed = min(m.installed_at for m in site.meters if m.installed_at)
+        settled = [load_intervals(conn, p.point_id, installed, now) for p in points]
+        alerts = load_alerts(conn, resolved_since=installed - timedelta(days=1))
+    history = {
+        str(t): {"stored": site.filled.stored[t], "repeated": site.filled.repeated[t]}
+        for t in Transport
+    }
+    return {
+        "readings": tally(sent, collected),
+        "history": history,
+        "intervals": sum(len(intervals.start_us) for intervals in settled),
+        "alerts": len(alerts),
+        "duration_s": round(live_s, 1),
+        "version": version("keywatt"),
+    }
+
+
+def _drain(site: Site, sent: int) -> Ledger:
+    """Wait until all that was sent has arrived, or nothing more does."""
+    deadline_s = time.monotonic() + _DRAIN_WITHIN_S
+    with connect(site.database_url, autocommit=True) as conn:
+
+        def collected() -> Ledger:
+            return since(site.before, read_ledger(conn), site.filled)
+
+        def is_complete() -> bool:
+            arrived = sum(counts.total for counts in collected().values())
+            return arrived >= sent or time.monotonic() > deadline_s
+
+        site.parts.watch(until=is_complete, every_s=_LOOK_EVERY_S)
+        return collected()
+
+
+def _cause(exc: Exception, state: State, parts: Supervisor) -> Exception:
+    """Find what lies behind an error: a full disk, or a part that died."""
+    no_room = "No space left" in str(exc)
+    if no_room or shutil.disk_usage(state.folder).free < _NEARLY_NOTHING:
+        return DemoError(
+            f"The disk of {state.folder} is full: make room, or choose another disk "
+            "with --state DIR."
+        )
+    if isinstance(exc, (psycopg.Error, DatabaseError)):
+        try:
+            parts.check()
+        except PartError as dead:
+            return dead
+    return exc

@@ -1,0 +1,68 @@
+"""Serve the dashboard: Streamlit in this process, told where the data is.
+
+RuntimeError
+    PageError   the address cannot be listened on; one sentence
+"""
+
+import errno
+import socket
+
+from dashboard.data import Source, configure
+from dashboard.launch import APP, streamlit_flags
+from keywatt.settings import Settings
+from storage.database import open_pool
+
+
+class PageError(RuntimeError):
+    """The dashboard cannot be served; one sentence for people."""
+
+
+def serve(settings: Settings, database_url: str) -> None:
+    """Serve the pages until SIGTERM or Ctrl-C.
+
+    Raises
+    ------
+    PageError
+        Another program listens there, or the address is not this machine's.
+
+    """
+    from streamlit.web import bootstrap  # noqa: PLC0415  takes a second
+
+    host, port = settings.dashboard_host, settings.dashboard_port
+    _check_address(host, port)
+    with open_pool(database_url) as pool:
+        configure(
+            Source(
+                connect=pool.connection,
+                now=settings.site_clock().now,
+                user=settings.user,
+                manager=settings.manager,
+                language=settings.language,
+            )
+        )
+        flags = {
+            **streamlit_flags(),
+            "server.address": host,
+            "server.port": port,
+            "logger.hideWelcomeMessage": True,
+        }
+        bootstrap.load_config_options(flags)
+        bootstrap.run(str(APP), False, [], flags)
+
+
+def _check_address(host: str, port: int) -> None:
+    """Say now what Streamlit would only log."""
+    try:
+        [(family, kind, _, _, address), *_] = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        )
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as exc:
+        taken = exc.errno == errno.EADDRINUSE
+        reason = "another program listens there" if taken else exc.strerror
+        raise PageError(
+            f"The dashboard cannot listen on {host}:{port} ({reason}): set "
+            "KEYWATT_DASHBOARD_HOST or KEYWATT_DASHBOARD_PORT to another."
+        ) from None
