@@ -35,6 +35,7 @@ COMPLETE_SLOTS = 72
 _TAIL = 8
 """Intervals shown to the hysteresis: more than it needs."""
 _HOURS = 0.25
+PLANNED_ENDED = "the planned change has ended; the load is judged again"
 LOW = "load-below-expected"
 HIGH = "load-above-expected"
 
@@ -56,7 +57,7 @@ class Evidence:
     since_us: int
     """Start of the first of them."""
     intervals: int
-    measured_kw: float
+    load_kw: float
     expected_kw: float
     low_kw: float
     """Mean lower edge of the band."""
@@ -75,6 +76,7 @@ class Change:
     """End of the interval that proved it."""
     evidence: Evidence | None
     """None = closes."""
+    why: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -212,7 +214,7 @@ class Replay:
             start += int(np.searchsorted(load.start_us[start:stop], until_us))
             if start == stop:
                 return []
-            changes.append(Change(at_us=until_us, evidence=None))
+            changes.append(Change(at_us=until_us, evidence=None, why=PLANNED_ENDED))
             standing = None
         is_open = standing is not None
         size = np.abs(self._z[start:stop])
@@ -227,7 +229,8 @@ class Replay:
                 is_open = verdict is Verdict.OPEN
                 end_us = int(load.start_us[i]) + QUARTER_HOUR_US
                 evidence = self._evidence(int(i)) if is_open else None
-                changes.append(Change(at_us=end_us, evidence=evidence))
+                why = verdict.value
+                changes.append(Change(at_us=end_us, evidence=evidence, why=why))
         return changes
 
     def _score(self, day: int) -> None:
@@ -272,7 +275,7 @@ class Replay:
             code=LOW if self._z[i] < 0 else HIGH,
             since_us=int(self._load.start_us[proof[0]]),
             intervals=int(proof.size),
-            measured_kw=float(kw.mean()),
+            load_kw=float(kw.mean()),
             expected_kw=float(expected.mean()),
             low_kw=float(low.mean()),
             high_kw=float(high.mean()),
