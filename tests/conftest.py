@@ -7,6 +7,7 @@ import pytest
 
 HERE = Path(__file__).parent
 pytest_plugins = sorted(f"tests.{path.stem}" for path in HERE.glob("fix_*.py"))
+pytest.register_assert_rewrite(*pytest_plugins)  # before one imports another
 
 
 def _failed_if_skipped(report):

@@ -26,8 +26,9 @@ BEGIN
         FOREACH parent IN ARRAY ARRAY['reading', 'energy_interval'] LOOP
             part := parent || to_char(month, '_YYYY_MM');
             CONTINUE WHEN to_regclass(part) IS NOT NULL;
-            -- Two writers may need the same month at once: the second waits and sees it.
-            PERFORM pg_advisory_xact_lock(hashtext('ensure_time_partitions'));
+            -- Two writers may need the same month at once: the second waits, then sees
+            -- it. Attaching takes this lock anyway; it does not hinder writing.
+            EXECUTE format('LOCK TABLE ONLY %I IN SHARE UPDATE EXCLUSIVE MODE', parent);
             CONTINUE WHEN to_regclass(part) IS NOT NULL;
             EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', part, parent);
             EXECUTE format(

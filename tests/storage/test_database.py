@@ -1,0 +1,163 @@
+import asyncio
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from storage.database import (
+    DatabaseError,
+    connect,
+    connect_async,
+    open_pool,
+    open_pool_async,
+    place,
+)
+
+
+def sentence(url: str) -> str:
+    """What is said when connecting fails; both ways of connecting say the same."""
+    with pytest.raises(DatabaseError) as caught:
+        connect(url)
+    with pytest.raises(DatabaseError) as caught_async:
+        asyncio.run(connect_async(url))
+    assert str(caught.value) == str(caught_async.value)
+    assert caught.value.__cause__ is None
+    assert "sekret" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_nothing_listens(free_port: int) -> None:
+    assert sentence(f"postgresql://kw:sekret@127.0.0.1:{free_port}/keywatt") == (
+        f"No PostgreSQL answers at 127.0.0.1:{free_port}/keywatt: start it or correct "
+        "host and port in the database URL."
+    )
+
+
+def test_unknown_host() -> None:
+    assert sentence("postgresql://kw:sekret@no-such-host.invalid/keywatt") == (
+        "The host no-such-host.invalid of the database is not known: "
+        "correct its name in the database URL."
+    )
+
+
+def test_unknown_database(postgres: str) -> None:
+    url = urlsplit(postgres)._replace(path="/nowhere").geturl()
+    assert sentence(url) == (
+        f"{place(url)} does not exist on that server: create the database "
+        "or correct its name in the database URL."
+    )
+
+
+def test_wrong_password(wrong_password_url: str) -> None:
+    assert sentence(wrong_password_url) == (
+        f"{place(wrong_password_url)} refuses the password of user locked: "
+        "correct user or password in the database URL."
+    )
+
+
+def test_text_that_is_no_url() -> None:
+    assert sentence("postgres//kw:sekret@host") == (
+        "The database URL cannot be read: it should look like "
+        "postgresql://user:password@host:5432/keywatt."
+    )
+
+
+def test_a_server_that_is_too_old(postgresql_15: int) -> None:
+    url = f"postgresql://kw:sekret@127.0.0.1:{postgresql_15}/keywatt?sslmode=disable"
+    assert sentence(url) == (
+        f"PostgreSQL 15 answers at 127.0.0.1:{postgresql_15}/keywatt; Keywatt needs 16 "
+        "or newer: upgrade it or name another server in the database URL."
+    )
+
+
+def test_sessions_run_in_utc(database: str) -> None:
+    url = database + "&options=-c%20TimeZone%3DAsia/Shanghai"
+    with connect(url) as conn:
+        assert conn.execute("SHOW TimeZone").fetchone() == ("UTC",)
+        conn.rollback()
+        assert conn.execute("SHOW TimeZone").fetchone() == ("UTC",)
+
+
+def test_pools_serve_utc_sessions(database: str) -> None:
+    url = database + "&options=-c%20TimeZone%3DAsia/Shanghai"
+    with open_pool(url) as pool, pool.connection() as conn:
+        assert conn.execute("SHOW TimeZone").fetchone() == ("UTC",)
+
+    async def ask() -> object:
+        async with open_pool_async(url) as pool, pool.connection() as conn:
+            return await (await conn.execute("SHOW TimeZone")).fetchone()
+
+    assert asyncio.run(ask()) == ("UTC",)
+
+
+def test_a_pool_fails_with_the_same_sentence(free_port: int) -> None:
+    url = f"postgresql://kw@127.0.0.1:{free_port}/keywatt"
+    with pytest.raises(DatabaseError, match="No PostgreSQL answers"), open_pool(url):
+        pass
+
+
+def test_a_place_is_named_without_its_password() -> None:
+    assert place("postgresql://kw:sekret@db.example:5433/keywatt") == (
+        "db.example:5433/keywatt"
+    )
+
+
+@pytest.fixture
+def wrong_password_url(postgres: str) -> Iterator[str]:
+    """URL of a user whom the server asks for a password, with a wrong one."""
+    with connect(postgres, autocommit=True) as conn:
+        conn.execute("CREATE ROLE locked LOGIN PASSWORD 'right'")
+        hba = Path(conn.execute("SHOW hba_file").fetchone()[0])
+        rules = hba.read_text()
+        hba.write_text("local all locked scram-sha-256\n" + rules)
+        conn.execute("SELECT pg_reload_conf()")
+        yield urlsplit(postgres)._replace(netloc="locked:sekret@").geturl()
+        hba.write_text(rules)
+        conn.execute("SELECT pg_reload_conf()")
+        conn.execute("DROP ROLE locked")
+
+
+@pytest.fixture
+def postgresql_15() -> Iterator[int]:
+    """Port of something that greets as PostgreSQL 15 does, for two callers."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def greet() -> None:
+        for _ in range(2):
+            caller, _address = listener.accept()
+            with caller:
+                (length,) = struct.unpack(">i", caller.recv(4))
+                caller.recv(length)
+                caller.sendall(GREETING_15)
+                caller.recv(100)  # until it hangs up
+
+    thread = threading.Thread(target=greet)
+    thread.start()
+    yield listener.getsockname()[1]
+    thread.join(10)
+    listener.close()
+
+
+def message(kind: bytes, body: bytes) -> bytes:
+    return kind + struct.pack(">i", len(body) + 4) + body
+
+
+GREETING_15 = (
+    message(b"R", struct.pack(">i", 0))  # authentication is not needed
+    + message(b"S", b"server_version\x0015.18\0")
+    + message(b"S", b"TimeZone\0UTC\0")
+    + message(b"S", b"client_encoding\0UTF8\0")
+    + message(b"K", struct.pack(">ii", 1, 1))
+    + message(b"Z", b"I")
+)

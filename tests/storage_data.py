@@ -1,0 +1,101 @@
+"""What the storage tests write: a small site and readings of its meters."""
+
+import asyncio
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from accounts.site import Site
+from meters.quantity import COLUMN, QUANTITIES, Quantity
+from meters.reading import ReadingBatch, utc_us
+from meters.refusal import Refusal
+from storage.database import connect_async
+from storage.readings import Written, write_batch
+from tests.fix_timescale import Store
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+QUARTER = timedelta(minutes=15)
+
+
+def site(**account: object) -> Site:
+    """One account in Shanghai with one MQTT meter; keys of the account may differ."""
+    return Site.model_validate(
+        {
+            "tariffs": [
+                {
+                    "code": "flat",
+                    "name": "Flat",
+                    "currency": "CNY",
+                    "price_per_kwh": {"valley": "0.3", "flat": "0.6", "peak": "0.9"},
+                    "valley_hours": ["00:00-08:00"],
+                    "peak_hours": ["08:00-12:00"],
+                }
+            ],
+            "accounts": [
+                {
+                    "code": "steel",
+                    "name": "Riverside Steel",
+                    "sector": "steel",
+                    "time_zone": "Asia/Shanghai",
+                    "country": "CN",
+                    "manager": "Li Wei",
+                    "tariff": "flat",
+                    "points": [point(meter("ST-1"))],
+                }
+                | account
+            ],
+        }
+    )
+
+
+def point(*meters: dict[str, object], **keys: object) -> dict[str, object]:
+    return {"name": "Main supply", "meters": list(meters)} | keys
+
+
+def meter(serial: str, **keys: object) -> dict[str, object]:
+    return {
+        "serial": serial,
+        "profile": "keywatt-json",
+        "connection": {"transport": "mqtt"},
+        "installed_at": datetime(2018, 1, 1, tzinfo=UTC),
+        "register_digits": 8,
+        "register_resolution": 0.01,
+    } | keys
+
+
+def batch(
+    n: int, *, meter_id: int = 1, start: datetime = NOON, every: timedelta = QUARTER
+) -> ReadingBatch:
+    """Readings with an import register and a voltage, and all else not given."""
+    step = every // timedelta(microseconds=1)
+    values = np.full((n, len(QUANTITIES)), math.nan)
+    values[:, COLUMN[Quantity.ENERGY_IMPORT_KWH]] = 1000 + np.arange(n)
+    values[:, COLUMN[Quantity.VOLTAGE_L1_V]] = 230 + np.arange(n) / 8
+    measured_us = utc_us(start) + step * np.arange(n, dtype=np.int64)
+    return ReadingBatch(
+        meter_id=np.full(n, meter_id, dtype=np.int32),
+        measured_us=measured_us,
+        received_us=measured_us + 1_000_000,
+        values=values,
+    )
+
+
+def write(
+    store: Store,
+    readings: ReadingBatch,
+    refusals: Sequence[Refusal] = (),
+    *,
+    transport: str = "mqtt",
+) -> Written:
+    """Write one batch over a connection of its own."""
+
+    async def work() -> Written:
+        conn = await connect_async(store.url)
+        async with conn:
+            return await write_batch(
+                conn, readings, transport=transport, refusals=refusals, copy=store.copy
+            )
+
+    return asyncio.run(work())
