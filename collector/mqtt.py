@@ -54,6 +54,7 @@ class MqttLink:
         self._topics: tuple[str, ...] = ()
         self._handler, self._window = on_message, window
         self._received = 0
+        self._is_resumed = False
         self._unacknowledged = 0
         self._connection = 0
         self._socket: socket.socket | None = None
@@ -116,9 +117,18 @@ class MqttLink:
         self._window = 0
         self._pause()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Send what is due, above all acknowledgements, and disconnect."""
+        line = None if self._socket is None else self._socket.dup()
         self._hang_up()
+        if line is None:
+            return
+        # paho has closed its end; ours is open until the broker's is. To close it with
+        # messages unread would reset it, and the broker might lose our last words.
+        with contextlib.suppress(OSError), contextlib.closing(line):
+            async with asyncio.timeout(1):
+                while await asyncio.get_running_loop().sock_recv(line, 1 << 16):
+                    pass
 
     async def publish(self, topic: str, payload: bytes) -> None:
         """Publish at QoS 1 and wait for the broker's confirmation.
@@ -168,7 +178,8 @@ class MqttLink:
                 self._check_login((await self._next_answer())[0])
                 if self._topics:
                     self._client.subscribe([(topic, 1) for topic in self._topics])
-                    self._check_grants(await self._next_answer())
+                    if not self._is_resumed:  # else it may come after all the messages
+                        self._check_grants(await self._next_answer())
         except BaseException:
             self._hang_up()
             raise
@@ -276,10 +287,11 @@ class MqttLink:
         self,
         _client: paho.Client,
         _data: object,
-        _flags: paho.ConnectFlags,
+        flags: paho.ConnectFlags,
         reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
+        self._is_resumed = flags.session_present
         self._settle([reason])
 
     def _on_subscribe(

@@ -29,7 +29,7 @@ async def connected(
         keeper.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await keeper
-        link.close()
+        await link.close()
 
 
 def publish_now(broker: BrokerAddress, topic: str, payload: bytes) -> None:

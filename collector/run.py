@@ -117,7 +117,7 @@ class _Collector:
             )
         finally:
             if self.link is not None:
-                self.link.close()
+                await self.link.close()
 
     async def _watch_meters(self) -> None:
         """Bring polls and topics in line with the database, again and again."""

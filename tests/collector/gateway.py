@@ -1,0 +1,106 @@
+"""A Modbus gateway on loopback whose units can be dead, slow, or refuse."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pymodbus.constants import ExcCodes
+from pymodbus.server import ModbusTcpServer
+from pymodbus.simulator import DataType, SimData, SimDevice
+
+from meters.blocks import plan_blocks
+from meters.decode import encode_registers
+from meters.profile import ModbusProfile, load_profile
+from meters.quantity import Quantity
+from tests.fix_broker import HOST, free_port
+
+
+def modbus_profile(name: str) -> ModbusProfile:
+    """One of the house's Modbus profiles."""
+    profile = load_profile(name)
+    assert isinstance(profile, ModbusProfile)
+    return profile
+
+
+@dataclass
+class Unit:
+    """One simulated meter; change its fields while it runs."""
+
+    unit: int
+    profile: ModbusProfile = field(
+        default_factory=lambda: modbus_profile("eastron-sdm630")
+    )
+    values: dict[Quantity, float] = field(
+        default_factory=lambda: {Quantity.ENERGY_IMPORT_KWH: 1.0}
+    )
+    measured_at: datetime | None = None
+    delay_s: float = 0.0
+    """Of each answer; infinite = dead."""
+    delay_at: dict[int, float] = field(default_factory=dict)
+    """Delay of requests that begin at an address, before `delay_s`."""
+    refusal: ExcCodes | None = None
+    asked_at: list[float] = field(default_factory=list)
+
+    def device(self) -> SimDevice:
+        blocks = plan_blocks(self.profile)
+        first = min(block.address for block in blocks)
+        last = max(block.address + block.count for block in blocks)
+        registers = [0] * (last - first)
+        space = SimData(first, values=registers, datatype=DataType.REGISTERS)
+        return SimDevice(self.unit, simdata=[space], action=self._answer)
+
+    async def _answer(
+        self, _function, first, address, _count, registers, _new
+    ) -> ExcCodes | None:
+        loop = asyncio.get_running_loop()
+        self.asked_at.append(loop.time())
+        await asyncio.sleep(self.delay_at.get(address, self.delay_s))
+        held = encode_registers(self.profile, self.values, self.measured_at)
+        for at, word in held.items():
+            registers[at - first] = word
+        return self.refusal
+
+
+@asynccontextmanager
+async def gateway(*units: Unit, port: int | None = None) -> AsyncIterator[int]:
+    """Serve the units while the block lasts; yields the port."""
+    port = port or free_port()
+    server = ModbusTcpServer(
+        [unit.device() for unit in units],
+        address=(HOST, port),
+        ignore_missing_devices=True,
+    )
+    await server.serve_forever(background=True)
+    try:
+        yield port
+    finally:
+        await server.shutdown()
+
+
+@asynccontextmanager
+async def raw_server(
+    answer: Callable[[bytes], Awaitable[bytes]],
+) -> AsyncIterator[int]:
+    """Serve whatever `answer` makes of each request's bytes; yields the port."""
+
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.add(asyncio.current_task())
+        try:
+            while request := await reader.read(256):
+                writer.write(await answer(request))
+                await writer.drain()
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, HOST, 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)

@@ -1,0 +1,142 @@
+import json
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collector.counts import Counts
+from collector.intake import MOST_RAW_BYTES, Intake
+from meters.meter import Meter, Transport
+from meters.quantity import Quantity
+from meters.refusal import Reason
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+TOPIC = "keywatt/meters/KW-1/reading"
+METER = Meter(
+    meter_id=1,
+    serial="KW-1",
+    profile="keywatt-json",
+    transport=Transport.MQTT,
+    installed_at=datetime(2026, 1, 1, tzinfo=UTC),
+)
+
+
+def payload(serial="KW-1", time="2026-03-01T11:45:00Z", **values) -> bytes:
+    values = values or {"energy_import_kwh": 12.5}
+    return json.dumps({"meter": serial, "time": time, "values": values}).encode()
+
+
+def judged(topic: str, message: bytes):
+    counts = Counts()
+    intake = Intake(lambda: NOW, counts)
+    intake.bind([METER])
+    return intake.parcel(topic, message, lambda: None), counts
+
+
+def test_a_good_message_is_a_reading() -> None:
+    parcel, counts = judged(TOPIC, payload())
+    (reading,) = parcel.readings
+    assert reading.meter_id == 1
+    assert reading.measured_at == datetime(2026, 3, 1, 11, 45, tzinfo=UTC)
+    assert reading.received_at == NOW
+    assert reading.values == {Quantity.ENERGY_IMPORT_KWH: 12.5}
+    assert (counts.asked, counts.answered, counts.waiting) == (1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        pytest.param(b"\xff\xfe{", Reason.NOT_JSON, id="not JSON"),
+        pytest.param(b"[" * 100_000, Reason.NOT_JSON, id="nested without end"),
+        pytest.param(b" " * 300_000, Reason.TOO_LARGE, id="too large"),
+        pytest.param(b"[]", Reason.NOT_IN_SCHEMA, id="not an object"),
+        pytest.param(
+            payload(energy_import_kwh=float("nan")), Reason.NOT_A_NUMBER, id="NaN"
+        ),
+        pytest.param(
+            payload(energy_import_kwh=-0.1), Reason.NEGATIVE_ENERGY, id="negative"
+        ),
+        pytest.param(
+            payload(time="2026-03-01T13:00:01Z"), Reason.FAR_FUTURE, id="far future"
+        ),
+        pytest.param(
+            payload(time="2025-12-31T23:59:59Z"),
+            Reason.BEFORE_INSTALLATION,
+            id="before installation",
+        ),
+        pytest.param(payload("KW-2"), Reason.WRONG_TOPIC, id="speaks for another"),
+    ],
+)
+def test_a_bad_message_is_refused_with_its_reason_and_bytes(message, reason) -> None:
+    parcel, counts = judged(TOPIC, message)
+    assert not parcel.readings
+    (refusal,) = parcel.refusals
+    assert refusal.reason is reason
+    assert (refusal.source, refusal.meter_id) == (TOPIC, 1)
+    assert refusal.raw == message[:MOST_RAW_BYTES]
+    assert counts.answered == 1
+
+
+def test_an_unknown_meter_is_refused_by_its_topic() -> None:
+    parcel, _ = judged("keywatt/meters/KW-9/reading", payload("KW-9"))
+    (refusal,) = parcel.refusals
+    assert refusal.reason is Reason.UNKNOWN_METER
+    assert refusal.meter_id is None
+    assert "keywatt/meters/KW-9/reading" in refusal.text
+
+
+def test_of_a_batch_only_the_bad_ones_are_refused() -> None:
+    good = [
+        {"time": f"2026-03-01T11:{m:02}:00Z", "values": {"energy_import_kwh": m}}
+        for m in range(3)
+    ]
+    late = {"time": "2027-01-01T00:00:00Z", "values": {"energy_import_kwh": 3}}
+    text = {"time": "2026-03-01T11:04:00Z", "values": {"energy_import_kwh": "4"}}
+    batch = {"meter": "KW-1", "readings": [*good, late, text]}
+    parcel, counts = judged(TOPIC, json.dumps(batch).encode())
+    assert [r.values[Quantity.ENERGY_IMPORT_KWH] for r in parcel.readings] == [0, 1, 2]
+    assert sorted(r.reason for r in parcel.refusals) == [
+        Reason.FAR_FUTURE,
+        Reason.NOT_IN_SCHEMA,
+    ]
+    assert counts.answered == 5
+
+
+def test_topics_of_the_houses_profiles_are_listened_to_without_any_meter() -> None:
+    topics = Intake(lambda: NOW, Counts()).bind([])
+    assert "keywatt/meters/+/reading" in topics
+
+
+def test_a_meter_without_a_usable_profile_is_said_once_and_left_out(caplog) -> None:
+    intake = Intake(lambda: NOW, Counts())
+    lost = Meter(
+        meter_id=2, serial="KW-2", profile="none-such", transport=Transport.MQTT
+    )
+    for _ in range(3):
+        intake.bind([lost, METER])
+    (record,) = caplog.records
+    assert record.getMessage().startswith(
+        "mqtt:KW-2 cannot be listened to: There is no profile 'none-such'"
+    )
+    assert intake.parcel(TOPIC, payload(), lambda: None).readings
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+
+
+@given(
+    message=st.binary()
+    | JSON.map(lambda found: json.dumps(found).encode())
+    | st.fixed_dictionaries(
+        {"meter": JSON, "time": JSON, "values": JSON}, optional={"readings": JSON}
+    ).map(lambda found: json.dumps(found).encode())
+)
+def test_nothing_a_meter_sends_raises(message) -> None:
+    parcel, counts = judged(TOPIC, message)
+    assert parcel.size >= 1
+    assert counts.answered >= 1

@@ -1,0 +1,167 @@
+import asyncio
+import struct
+from datetime import UTC, datetime
+
+import pytest
+from pymodbus.constants import ExcCodes
+
+from collector.modbus import MeterError, ModbusBus
+from meters.blocks import Block, plan_blocks
+from meters.decode import decode_blocks
+from meters.quantity import Quantity
+from tests.collector.gateway import Unit, gateway, modbus_profile, raw_server
+from tests.fix_broker import HOST, free_port
+
+IMPORT = Quantity.ENERGY_IMPORT_KWH
+SDM630 = modbus_profile("eastron-sdm630")
+(WHOLE,) = plan_blocks(SDM630)
+VOLTAGES = Block(function="input", address=0, count=2, registers=())
+ENERGY = Block(function="input", address=0x48, count=2, registers=())
+# float32 of 230.0 and of 1.0, as IEEE 754 has them, high word first.
+VOLTAGE_230_V, ENERGY_1_KWH = [0x4366, 0x0000], [0x3F80, 0x0000]
+
+
+def meter(unit: int = 1, **fields) -> Unit:
+    values = {IMPORT: 1.0, Quantity.VOLTAGE_L1_V: 230.0}
+    return Unit(unit, values=values, **fields)
+
+
+def test_a_block_comes_as_the_meter_holds_it() -> None:
+    async def run() -> None:
+        async with gateway(meter(1), meter(2)) as port:
+            bus = ModbusBus(HOST, port)
+            assert await bus.read_block(1, VOLTAGES) == VOLTAGE_230_V
+            assert await bus.read_block(2, ENERGY) == ENERGY_1_KWH
+            bus.close()
+
+    asyncio.run(run())
+
+
+def test_holding_registers_are_read_with_their_own_function() -> None:
+    iem3155 = modbus_profile("schneider-iem3155")
+    at = datetime(2018, 1, 15, 4, 30, tzinfo=UTC)
+
+    async def run() -> None:
+        unit = Unit(7, profile=iem3155, values={IMPORT: 671433.6}, measured_at=at)
+        async with gateway(unit) as port:
+            bus = ModbusBus(HOST, port)
+            words = {b: await bus.read_block(7, b) for b in plan_blocks(iem3155)}
+            bus.close()
+        decoded = decode_blocks(iem3155, words)
+        assert decoded.values[IMPORT] == 671433.6
+        assert decoded.measured_at == at
+
+    asyncio.run(run())
+
+
+def test_an_exception_answer_names_meter_block_and_exception() -> None:
+    async def run() -> None:
+        async with gateway(meter(refusal=ExcCodes.DEVICE_BUSY)) as port:
+            bus = ModbusBus(HOST, port)
+            with pytest.raises(MeterError) as caught:
+                await bus.read_block(1, ENERGY)
+            bus.close()
+        assert str(caught.value) == (
+            f"127.0.0.1:{port}/1: exception 6 (device busy) to reading 2 input "
+            "registers from 72"
+        )
+
+    asyncio.run(run())
+
+
+def test_a_dead_unit_costs_its_bus_one_timeout() -> None:
+    async def run() -> None:
+        async with gateway(meter(1, delay_s=60), meter(2)) as port:
+            bus = ModbusBus(HOST, port, timeout_s=0.2)
+            dead = asyncio.create_task(bus.read_block(1, ENERGY))
+            await asyncio.sleep(0)
+            start = asyncio.get_running_loop().time()
+            assert await bus.read_block(2, ENERGY) == ENERGY_1_KWH
+            assert asyncio.get_running_loop().time() - start < 0.4
+            with pytest.raises(MeterError, match=r"/1: no answer to reading"):
+                await dead
+            bus.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("how", ["time-out", "cancelled"])
+def test_a_late_answer_is_never_taken_for_another(how) -> None:
+    # The voltages' answer comes at 0.30 s, when it was given up and the energy, which
+    # takes 0.25 s, is being waited for. The server would even send it with the newer
+    # request's transaction number, were it on the same connection.
+    async def run() -> None:
+        unit = meter(delay_at={0: 0.30, 0x48: 0.25})
+        async with gateway(unit) as port:
+            bus = ModbusBus(HOST, port, timeout_s=0.15 if how == "time-out" else 5.0)
+            given_up = asyncio.create_task(bus.read_block(1, VOLTAGES))
+            await asyncio.sleep(0.15)
+            if how == "cancelled":
+                given_up.cancel()
+            with pytest.raises((MeterError, asyncio.CancelledError)):
+                await given_up
+            bus._timeout_s = 5.0
+            assert await bus.read_block(1, ENERGY) == ENERGY_1_KWH
+            bus.close()
+
+    asyncio.run(run())
+
+
+def framed(request: bytes, unit: int, answer: bytes) -> bytes:
+    """Answer in a frame of Modbus TCP with the request's transaction number."""
+    return request[:4] + struct.pack(">HB", len(answer) + 1, unit) + answer
+
+
+@pytest.mark.parametrize(
+    ("unit", "answer", "text"),
+    [
+        pytest.param(1, b"\x04\x02\0\1", "an answer of 1 registers", id="too short"),
+        pytest.param(1, b"\x03\x04\0\1\0\2", "an answer of function 3", id="function"),
+        pytest.param(2, b"\x04\x04\0\1\0\2", "no answer", id="another unit"),
+        pytest.param(1, b"\x04\x04\0\1", "no answer", id="cut short"),
+        pytest.param(1, b"\x84\x0c", r"exception 12 \(unknown\)", id="odd exception"),
+    ],
+)
+def test_a_wrong_answer_is_refused_and_the_next_is_heard(unit, answer, text) -> None:
+    answers = [(unit, answer), (1, b"\x04\x04\x3f\x80\0\0")]
+
+    async def reply(request: bytes) -> bytes:
+        return framed(request, *answers.pop(0))
+
+    async def run() -> None:
+        async with raw_server(reply) as port:
+            bus = ModbusBus(HOST, port, timeout_s=0.2)
+            with pytest.raises(MeterError, match=text):
+                await bus.read_block(1, ENERGY)
+            assert await bus.read_block(1, ENERGY) == ENERGY_1_KWH
+            bus.close()
+
+    asyncio.run(run())
+
+
+def test_an_unreachable_gateway_is_named_and_found_again() -> None:
+    async def run() -> None:
+        port = free_port()
+        bus = ModbusBus(HOST, port)
+        with pytest.raises(MeterError, match=rf"/3: no connection to {HOST}:{port}"):
+            await bus.read_block(3, ENERGY)
+        async with gateway(meter(), port=port):
+            assert await bus.read_block(1, ENERGY) == ENERGY_1_KWH
+        async with gateway(meter(), port=port):
+            assert await bus.read_block(1, ENERGY) == ENERGY_1_KWH
+        bus.close()
+
+    asyncio.run(run())
+
+
+def test_meters_of_an_unreachable_gateway_share_one_failure() -> None:
+    async def run() -> list[str]:
+        # TEST-NET-1 leads nowhere; whoever waits behind a failed attempt learns of it.
+        bus = ModbusBus("192.0.2.1", 502, timeout_s=0.3)
+        start = asyncio.get_running_loop().time()
+        reads = [bus.read_block(unit, ENERGY) for unit in range(1, 11)]
+        errors = await asyncio.gather(*reads, return_exceptions=True)
+        assert asyncio.get_running_loop().time() - start < 0.9
+        return [str(error) for error in errors if isinstance(error, MeterError)]
+
+    assert len(asyncio.run(run())) == 10

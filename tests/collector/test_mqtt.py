@@ -1,0 +1,262 @@
+import asyncio
+import contextlib
+import logging
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from collector.broker import BrokerAddress, MqttError
+from collector.mqtt import MqttLink
+from collector.publish import connected, publish_now
+from tests.fix_broker import HOST, TestBroker, free_port, running
+
+
+@dataclass
+class Inbox:
+    """What came in, with what acknowledges it."""
+
+    messages: list[tuple[str, bytes]] = field(default_factory=list)
+    dones: list[Callable[[], None]] = field(default_factory=list)
+    acknowledge: bool = True
+
+    def take(self, topic: str, payload: bytes, done: Callable[[], None]) -> None:
+        self.messages.append((topic, payload))
+        if self.acknowledge:
+            done()
+        else:
+            self.dones.append(done)
+
+    async def has(self, count: int, timeout_s: float = 10.0) -> None:
+        async with asyncio.timeout(timeout_s):
+            while len(self.messages) < count:
+                await asyncio.sleep(0.005)
+
+
+@contextlib.asynccontextmanager
+async def listening(broker: BrokerAddress, name: str, inbox: Inbox, **options):
+    """Listen to everything under a name, in the session of that name."""
+    link = MqttLink(broker, client_id=name, on_message=inbox.take, **options)
+    link.listen((f"{name}/#",))
+    await link.connect()
+    keeper = asyncio.create_task(link.keep())
+    try:
+        yield link
+    finally:
+        keeper.cancel()
+        await asyncio.wait([keeper])
+        await link.close()
+
+
+async def send(broker: BrokerAddress, *messages: tuple[str, bytes]) -> None:
+    async with connected(broker, client_id="") as link:
+        await link.publish_all(messages)
+
+
+def test_messages_arrive_in_order(broker, unique) -> None:
+    sent = [(f"{unique}/{n}", str(n).encode()) for n in range(3000)]
+    inbox = Inbox()
+
+    async def run() -> None:
+        async with listening(broker, unique, inbox):
+            await send(broker, *sent)
+            await inbox.has(3000)
+
+    asyncio.run(run())
+    assert inbox.messages == sent
+
+
+def test_what_was_not_acknowledged_comes_again_and_the_rest_does_not(
+    broker, unique
+) -> None:
+    async def run() -> list[bytes]:
+        first = Inbox(acknowledge=False)
+        async with listening(broker, unique, first):
+            await send(broker, *((f"{unique}/x", bytes([n])) for n in range(10)))
+            await first.has(10)
+            for done in first.dones[:4]:
+                done()
+        again = Inbox()
+        async with listening(broker, unique, again):
+            await again.has(6)
+            await send(broker, (f"{unique}/x", b"last"))
+            await again.has(7)
+        return [payload for _, payload in again.messages]
+
+    assert asyncio.run(run()) == [*(bytes([n]) for n in range(4, 10)), b"last"]
+
+
+def test_what_is_sent_while_nobody_listens_is_kept(broker, unique) -> None:
+    async def run() -> Inbox:
+        async with listening(broker, unique, Inbox()):
+            pass
+        await send(broker, *((f"{unique}/x", bytes([n])) for n in range(50)))
+        inbox = Inbox()
+        async with listening(broker, unique, inbox):
+            await inbox.has(50)
+        return inbox
+
+    inbox = asyncio.run(run())
+    assert [payload for _, payload in inbox.messages] == [bytes([n]) for n in range(50)]
+
+
+def test_memory_is_bounded_and_the_broker_keeps_the_rest(mosquitto, unique) -> None:
+    # The broker would have 1000 under way; the window of 20 stops us at 20.
+    inbox = Inbox(acknowledge=False)
+
+    async def run() -> None:
+        async with listening(mosquitto, unique, inbox, window=20):
+            await send(mosquitto, *((f"{unique}/x", bytes([n])) for n in range(200)))
+            await inbox.has(20)
+            await asyncio.sleep(0.2)
+            assert len(inbox.messages) == 20
+            while len(inbox.messages) < 200:
+                assert len(inbox.dones) <= 20
+                for done in inbox.dones:
+                    done()
+                inbox.dones.clear()
+                await asyncio.sleep(0.005)
+
+    asyncio.run(asyncio.wait_for(run(), 20))
+    assert [p for _, p in inbox.messages] == [bytes([n]) for n in range(200)]
+
+
+def test_a_restarted_broker_is_found_again(own_broker, unique, caplog) -> None:
+    caplog.set_level(logging.INFO, "collector")
+
+    async def run() -> Inbox:
+        inbox = Inbox(acknowledge=False)
+        async with listening(own_broker.address, unique, inbox) as link:
+            await send(own_broker.address, (f"{unique}/x", b"before"))
+            await inbox.has(1)
+            await asyncio.to_thread(own_broker.stop)
+            inbox.dones[0]()  # too late: that connection is gone
+            await asyncio.sleep(0.1)
+            await asyncio.to_thread(own_broker.start)
+            await inbox.has(2)
+            assert link.is_connected
+            await send(own_broker.address, (f"{unique}/x", b"after"))
+            await inbox.has(3)
+        return inbox
+
+    inbox = asyncio.run(run())
+    payloads = [payload for _, payload in inbox.messages]
+    assert payloads == [b"before", b"before", b"after"]
+    said = [record.getMessage() for record in caplog.records]
+    assert (
+        said.count(
+            f"Lost the connection to the MQTT broker at {HOST}:"
+            f"{own_broker.address.port}."
+        )
+        == 1
+    )
+
+
+def test_a_publisher_waits_out_a_restart(own_broker, unique) -> None:
+    async def run() -> None:
+        async with connected(own_broker.address, client_id=unique) as link:
+            await asyncio.to_thread(own_broker.stop)
+            sending = asyncio.create_task(link.publish(f"{unique}/x", b"1"))
+            await asyncio.sleep(0.05)
+            assert not sending.done()
+            await asyncio.to_thread(own_broker.start)
+            async with asyncio.timeout(10):
+                await sending
+
+    asyncio.run(run())
+
+
+def test_one_message_can_be_sent_without_a_loop(broker, unique) -> None:
+    async def run() -> Inbox:
+        inbox = Inbox()
+        async with listening(broker, unique, inbox):
+            await asyncio.to_thread(publish_now, broker, f"{unique}/crew", b"go")
+            await inbox.has(1)
+        return inbox
+
+    assert asyncio.run(run()).messages == [(f"{unique}/crew", b"go")]
+
+
+def test_no_broker_is_one_sentence() -> None:
+    port = free_port()
+    with pytest.raises(MqttError) as caught:
+        publish_now(BrokerAddress(host=HOST, port=port), "x", b"")
+    assert str(caught.value) == (
+        f"No MQTT broker answers at 127.0.0.1:{port} (Connection refused): start it or "
+        "correct its address."
+    )
+
+
+def test_an_unknown_host_is_one_sentence() -> None:
+    with pytest.raises(MqttError) as caught:
+        publish_now(BrokerAddress(host="no-such-host.invalid"), "x", b"")
+    assert str(caught.value) == (
+        "The MQTT broker's host no-such-host.invalid is not known: correct its address."
+    )
+
+
+def test_something_that_is_no_broker_is_one_sentence() -> None:
+    async def hang_up(_reader, writer) -> None:
+        writer.close()
+
+    async def run() -> None:
+        server = await asyncio.start_server(hang_up, HOST, 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            link = MqttLink(BrokerAddress(host=HOST, port=port), client_id="x")
+            with pytest.raises(MqttError, match=f"No MQTT broker answers at .*{port}"):
+                await link.connect()
+
+    asyncio.run(run())
+
+
+@pytest.fixture
+def guarded(tmp_path):
+    """Return the address of a Mosquitto that wants user meter, password secret."""
+    passwords = tmp_path / "passwords"
+    login = f"allow_anonymous false\npassword_file {passwords}"
+    broker = TestBroker("mosquitto", tmp_path, login)
+    passwords.touch(0o600)
+    subprocess.run(["mosquitto_passwd", "-b", passwords, "meter", "secret"], check=True)
+    with running(broker):
+        yield broker.address
+
+
+def test_a_refused_login_is_one_sentence_without_the_password(guarded) -> None:
+    publish_now(replace(guarded, username="meter", password="secret"), "x", b"")
+    wrong = replace(guarded, username="meter", password="guess")
+    with pytest.raises(MqttError) as caught:
+        publish_now(wrong, "x", b"")
+    assert str(caught.value) == (
+        f"The MQTT broker at {wrong} refused user meter (not authorized): "
+        "correct user and password."
+    )
+    assert "guess" not in repr(wrong)
+    with pytest.raises(MqttError, match="refused a client without user and password"):
+        publish_now(guarded, "x", b"")
+
+
+def test_what_is_wrong_is_said_once_while_it_is_tried_again(caplog) -> None:
+    async def run() -> None:
+        broker = BrokerAddress(host=HOST, port=free_port())
+        link = MqttLink(broker, client_id="x")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(link.keep(), 1.2)
+
+    asyncio.run(run())
+    assert len([r for r in caplog.records if r.name == "collector.mqtt"]) == 1
+
+
+@pytest.mark.parametrize(
+    "url", ["", "localhost:1883", "http://host", "mqtt://", "mqtt://host:port"]
+)
+def test_an_address_of_another_form_is_refused_without_repeating_it(url) -> None:
+    with pytest.raises(MqttError, match="cannot be read: it should look like mqtt://"):
+        BrokerAddress.parse(url)
+
+
+def test_an_address_may_hold_a_login() -> None:
+    assert BrokerAddress.parse("mqtt://me:p%40ss@example.org:8883") == BrokerAddress(
+        host="example.org", port=8883, username="me", password="p@ss"
+    )

@@ -1,0 +1,226 @@
+import asyncio
+import contextlib
+import logging
+import math
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from collector.counts import Counts
+from collector.modbus import MeterError, ModbusBus
+from collector.parcel import ParcelQueue
+from collector.poller import PolledMeter, poll
+from meters.meter import Meter, Transport
+from meters.quantity import Quantity
+from meters.refusal import Reason
+from tests.collector.gateway import Unit, gateway, modbus_profile
+from tests.fix_broker import HOST
+
+IMPORT = Quantity.ENERGY_IMPORT_KWH
+AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def meter(unit: int = 1, port: int = 502, **fields) -> Meter:
+    return Meter(
+        **{
+            "meter_id": unit,
+            "serial": f"M{unit}",
+            "profile": "eastron-sdm630",
+            "transport": Transport.MODBUS,
+            "host": HOST,
+            "port": port,
+            "unit": unit,
+        }
+        | fields
+    )
+
+
+def polled(meter: Meter, bus: ModbusBus) -> PolledMeter:
+    return PolledMeter.of(meter, modbus_profile(meter.profile), bus)
+
+
+async def read_once(unit: Unit, **fields):
+    """Read a meter once, at the hour AT by our clock."""
+    async with gateway(unit) as port:
+        bus = ModbusBus(HOST, port)
+        try:
+            one = meter(unit.unit, port, profile=unit.profile.name, **fields)
+            return await polled(one, bus).read(lambda: AT)
+        finally:
+            bus.close()
+
+
+def test_a_reading_bears_our_time_where_the_meter_has_none() -> None:
+    parcel = asyncio.run(read_once(Unit(3, values={IMPORT: 12.5})))
+    (reading,) = parcel.readings
+    assert (reading.meter_id, reading.measured_at, reading.received_at) == (3, AT, AT)
+    assert reading.values[IMPORT] == 12.5
+
+
+def test_a_reading_bears_the_meters_time_where_it_has_one() -> None:
+    clock = datetime(2018, 1, 15, 4, 30, tzinfo=UTC)
+    iem3155 = modbus_profile("schneider-iem3155")
+    unit = Unit(3, profile=iem3155, values={IMPORT: 0.007}, measured_at=clock)
+    (reading,) = asyncio.run(read_once(unit)).readings
+    assert (reading.measured_at, reading.received_at) == (clock, AT)
+    assert reading.values[IMPORT] == 0.007
+
+
+@pytest.mark.parametrize(
+    ("clock", "reason"),
+    [
+        pytest.param(AT + timedelta(hours=2), Reason.FAR_FUTURE, id="far future"),
+        pytest.param(
+            AT - timedelta(days=2), Reason.BEFORE_INSTALLATION, id="not yet installed"
+        ),
+    ],
+)
+def test_what_no_meter_can_say_is_refused_with_its_words(clock, reason) -> None:
+    unit = Unit(3, profile=modbus_profile("schneider-iem3155"), measured_at=clock)
+    parcel = asyncio.run(read_once(unit, installed_at=AT - timedelta(days=1)))
+    assert not parcel.readings
+    (refusal,) = parcel.refusals
+    assert refusal.reason is reason
+    assert (refusal.meter_id, refusal.transport) == (3, "modbus")
+    assert refusal.source.startswith(f"{HOST}:")
+    assert bytes([clock.month, clock.day]) in refusal.raw
+
+
+def test_not_a_number_is_refused() -> None:
+    unit = Unit(1, values={IMPORT: 1.0, Quantity.VOLTAGE_L1_V: math.inf})
+    parcel = asyncio.run(read_once(unit))
+    assert [r.reason for r in parcel.refusals] == [Reason.NOT_A_NUMBER]
+
+
+def test_one_block_without_answer_fails_the_whole_poll() -> None:
+    # Of the iEM3155 the registers from 3203 on, the energy, do not answer.
+    unit = Unit(1, profile=modbus_profile("schneider-iem3155"), delay_at={3203: 60})
+
+    async def run() -> None:
+        async with gateway(unit) as port:
+            bus = ModbusBus(HOST, port, timeout_s=0.1)
+            one = meter(1, port, profile="schneider-iem3155")
+            with pytest.raises(MeterError, match="registers from 3203"):
+                await polled(one, bus).read(lambda: AT)
+            bus.close()
+
+    asyncio.run(run())
+
+
+@contextlib.asynccontextmanager
+async def polling(*units: Unit, every_s: float, timeout_s: float):
+    """Poll units behind one gateway; yields the queue and each unit's counts."""
+    queue = ParcelQueue()
+    counts = {unit.unit: Counts() for unit in units}
+    async with gateway(*units) as port:
+        bus = ModbusBus(HOST, port, timeout_s=timeout_s)
+        tasks = [
+            asyncio.create_task(
+                poll(
+                    polled(meter(u.unit, port, poll_every_s=every_s), bus),
+                    queue,
+                    counts[u.unit],
+                    lambda: datetime.now(UTC),
+                )
+            )
+            for u in units
+        ]
+        try:
+            yield queue, counts
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            bus.close()
+
+
+async def until(holds, timeout_s: float = 10.0) -> None:
+    """Wait until a condition holds."""
+    async with asyncio.timeout(timeout_s):
+        while not holds():
+            await asyncio.sleep(0.005)
+
+
+def test_a_dead_meter_delays_the_others_by_one_timeout_only() -> None:
+    units = Unit(1), Unit(2, delay_s=60), Unit(3)
+
+    async def run() -> None:
+        async with polling(*units, every_s=0.3, timeout_s=0.1) as (_, counts):
+            await until(lambda: counts[2].failed >= 4)
+            assert counts[2].answered == 0
+            for healthy in (1, 3):
+                assert counts[healthy].answered >= 3
+                assert counts[healthy].failed == 0
+        for healthy in (units[0], units[2]):
+            times = healthy.asked_at
+            gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
+            # Its own period, and at most one time-out of the dead one behind or ahead.
+            assert max(gaps) < 0.3 + 0.1 + 0.1
+
+    asyncio.run(run())
+
+
+def test_failure_and_recovery_are_said_once(caplog) -> None:
+    caplog.set_level(logging.INFO, "collector")
+    unit = Unit(1, delay_s=60)
+
+    async def run() -> None:
+        async with polling(unit, every_s=0.05, timeout_s=0.05) as (queue, counts):
+            await until(lambda: counts[1].failed >= 3)
+            unit.delay_s = 0.0
+            await until(lambda: counts[1].answered >= 3)
+            assert counts[1].asked - counts[1].answered - counts[1].failed <= 1
+            assert len(queue) == counts[1].answered
+
+    asyncio.run(run())
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 2
+    assert said[0].startswith("Meter M1 stopped answering: 127.0.0.1:")
+    assert said[1] == "Meter M1 answers again."
+
+
+def test_late_polls_are_not_made_up_for() -> None:
+    # Each poll takes 0.25 s, two and a half periods of 0.1 s: it runs every third.
+    unit = Unit(1, delay_s=0.25)
+
+    async def run() -> None:
+        async with polling(unit, every_s=0.1, timeout_s=5.0) as (_, counts):
+            await until(lambda: counts[1].answered >= 2)
+            unit.delay_s = 0.0
+            await until(lambda: counts[1].answered >= 6)
+
+    asyncio.run(run())
+    gaps = [b - a for a, b in zip(unit.asked_at, unit.asked_at[1:], strict=False)]
+    assert 0.25 < gaps[0] < 0.38
+    # No burst once it is quick again: back to the period, on the same beat.
+    assert all(0.05 < gap < 0.2 for gap in gaps[3:])
+
+
+def test_a_full_queue_slows_the_poll() -> None:
+    unit = Unit(1)
+
+    async def run() -> None:
+        async with polling(unit, every_s=0.01, timeout_s=1.0) as (queue, counts):
+            queue._limit = 5
+            await until(lambda: len(queue) >= 5)
+            asked = counts[1].asked
+            await asyncio.sleep(0.1)
+            assert counts[1].asked <= asked + 1
+            assert len(queue) == 5
+            queue.take_nowait(3)
+            await until(lambda: counts[1].asked > asked + 1)
+
+    asyncio.run(run())
+
+
+def test_polls_of_many_meters_are_spread_over_the_period() -> None:
+    units = [Unit(n) for n in range(1, 21)]
+
+    async def run() -> None:
+        async with polling(*units, every_s=1.0, timeout_s=1.0) as (_, counts):
+            await until(lambda: all(c.answered for c in counts.values()))
+
+    asyncio.run(run())
+    first = sorted(unit.asked_at[0] for unit in units)
+    # Twenty in one second, evenly: 0.05 s apart; by the golden ratio at most 0.1 s.
+    assert max(b - a for a, b in zip(first, first[1:], strict=False)) < 0.15
