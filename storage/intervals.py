@@ -203,7 +203,8 @@ def load_daily(
 
 
 REFRESH_HOURLY = """
-    CALL refresh_continuous_aggregate('load_hourly', %(start)s, %(stop)s)
+    CALL refresh_continuous_aggregate(
+        'load_hourly', %(start)s::timestamptz, %(stop)s::timestamptz)
 """
 
 

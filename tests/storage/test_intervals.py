@@ -1,0 +1,149 @@
+import math
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from analytics.settle import Intervals
+from meters.reading import utc_us
+from storage.database import connect
+from storage.intervals import (
+    load_daily,
+    load_hourly,
+    load_intervals,
+    refresh_hourly,
+    store_intervals,
+)
+from storage.master import apply_site
+from tests.fix_timescale import Store
+from tests.storage_data import NOON, QUARTER, site
+
+SETTLED = NOON + timedelta(days=1)
+
+
+def intervals(import_kwh: list[float], start: datetime = NOON) -> Intervals:
+    """Consecutive quarter-hours, measured; NaN = missing."""
+    energy = np.array(import_kwh)
+    missing = np.isnan(energy)
+    return Intervals(
+        start_us=utc_us(start) + 900_000_000 * np.arange(energy.size, dtype=np.int64),
+        length_min=15,
+        import_kwh=energy,
+        export_kwh=np.full(energy.size, math.nan),
+        lagging_kvarh=energy / 2,
+        leading_kvarh=np.where(missing, math.nan, 0.0),
+        quality=np.where(missing, "missing", "measured").astype("U9"),
+        method=np.full(energy.size, "", dtype="U12"),
+    )
+
+
+def assert_same(one: Intervals, other: Intervals) -> None:
+    assert one.length_min == other.length_min
+    for column in Intervals.__dataclass_fields__:
+        if column not in ("length_min", "findings"):
+            np.testing.assert_array_equal(getattr(one, column), getattr(other, column))
+
+
+def versions(conn) -> list[int]:
+    rows = conn.execute("SELECT version FROM energy_interval ORDER BY start").fetchall()
+    return [version for (version,) in rows]
+
+
+def test_what_is_stored_is_loaded(store: Store) -> None:
+    settled = intervals([1.5, math.nan, math.pi])
+    settled.quality[2], settled.method[2] = "estimated", "interpolated"
+    with connect(store.url) as conn:
+        stored = store_intervals(conn, 1, settled, settled_at=SETTLED)
+        assert (stored.changed, stored.first_start) == (3, NOON)
+        assert_same(load_intervals(conn, 1, NOON, NOON + 3 * QUARTER), settled)
+        # [start, stop): the second alone.
+        (second,) = load_intervals(conn, 1, NOON + QUARTER, NOON + 2 * QUARTER).quality
+        assert second == "missing"
+
+
+def test_without_intervals_the_columns_are_empty(store: Store) -> None:
+    with connect(store.url) as conn:
+        assert_same(load_intervals(conn, 1, NOON, SETTLED), intervals([]))
+        assert store_intervals(conn, 1, intervals([]), settled_at=SETTLED).changed == 0
+
+
+def test_only_a_change_makes_a_version(store: Store) -> None:
+    with connect(store.url) as conn:
+        store_intervals(conn, 1, intervals([1, math.nan, 3]), settled_at=SETTLED)
+        again = store_intervals(
+            conn, 1, intervals([1, math.nan, 3]), settled_at=SETTLED
+        )
+        assert (again.changed, again.first_start) == (0, None)
+        later = store_intervals(conn, 1, intervals([1, 2, 3, 4]), settled_at=SETTLED)
+        assert (later.changed, later.first_start) == (2, NOON + QUARTER)
+        assert versions(conn) == [1, 2, 1, 1]
+
+
+def test_what_a_person_edited_stands(store: Store) -> None:
+    with connect(store.url) as conn:
+        edited = intervals([5])
+        edited.quality[0] = "edited"
+        store_intervals(conn, 1, edited, settled_at=SETTLED)
+        assert store_intervals(conn, 1, intervals([1]), settled_at=SETTLED).changed == 0
+        assert load_intervals(conn, 1, NOON, SETTLED).import_kwh.tolist() == [5]
+
+
+def test_a_gap_cannot_be_a_zero(store: Store) -> None:
+    wrong = intervals([0.0])
+    wrong.quality[0] = "missing"
+    with connect(store.url) as conn, pytest.raises(Exception, match="check constraint"):
+        store_intervals(conn, 1, wrong, settled_at=SETTLED)
+
+
+@pytest.mark.parametrize("refreshed", [False, True])
+def test_hours_sum_up(store: Store, refreshed: bool) -> None:  # noqa: FBT001
+    with connect(store.url, autocommit=True) as conn:
+        settled = intervals([1, 2, math.nan, 4, 5])
+        settled.quality[1] = "estimated"
+        store_intervals(conn, 1, settled, settled_at=SETTLED)
+        if refreshed:
+            refresh_hourly(conn, None, NOON + timedelta(days=30))
+        first, second = load_hourly(conn, 1, NOON, NOON + timedelta(hours=2))
+    # 1 + 2 + 4 kWh; the highest quarter-hour is 4 kWh x 4 = 16 kW.
+    assert (first.hour, first.import_kwh, first.max_import_kw) == (NOON, 7, 16)
+    assert (first.lagging_kvarh, first.export_kwh) == (3.5, None)
+    counts = (first.measured, first.estimated, first.edited, first.missing)
+    assert counts == (2, 1, 0, 1)
+    assert (second.import_kwh, second.max_import_kw) == (5, 20)
+
+
+def test_late_intervals_reach_the_hours(store: Store) -> None:
+    with connect(store.url, autocommit=True) as conn:
+        store_intervals(conn, 1, intervals([1]), settled_at=SETTLED)
+        refresh_hourly(conn, None, None)
+        month_ago = NOON - timedelta(days=30)
+        store_intervals(conn, 1, intervals([2], month_ago), settled_at=SETTLED)
+        store_intervals(conn, 1, intervals([3]), settled_at=SETTLED)
+        refresh_hourly(conn, month_ago, NOON + timedelta(hours=1))
+        hours = load_hourly(conn, 1, month_ago, SETTLED)
+    assert [hour.import_kwh for hour in hours] == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("time_zone", "start", "day", "quarter_hours"),
+    [
+        # Clocks go from 02:00 to 03:00 and from 02:00 back to 01:00 in Los Angeles.
+        ("America/Los_Angeles", "2018-03-11T08:00Z", date(2018, 3, 11), 92),
+        ("America/Los_Angeles", "2018-11-04T07:00Z", date(2018, 11, 4), 100),
+        ("Asia/Shanghai", "2018-03-10T16:00Z", date(2018, 3, 11), 96),
+    ],
+)
+def test_days_are_the_accounts_own(
+    store: Store, time_zone: str, start: str, day: date, quarter_hours: int
+) -> None:
+    midnight = datetime.fromisoformat(start).astimezone(UTC)
+    with connect(store.url) as conn:
+        apply_site(conn, site(time_zone=time_zone))
+        # One quarter-hour before the day and one after belong to its neighbours.
+        around = intervals([1.0] * (quarter_hours + 2), midnight - QUARTER)
+        store_intervals(conn, 1, around, settled_at=SETTLED)
+        days = load_daily(conn, 1, day - timedelta(1), day + timedelta(1))
+    assert [d.import_kwh for d in days] == [1, quarter_hours, 1]
+    assert days[1].local_day == day
+    assert days[1].hours == quarter_hours / 4
+    assert days[1].measured == quarter_hours

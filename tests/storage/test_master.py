@@ -1,0 +1,178 @@
+from datetime import UTC, date, datetime, time, timedelta
+
+import pytest
+
+from accounts.account import Installation, Sector
+from meters.meter import Meter, Transport
+from storage.database import connect
+from storage.master import (
+    UnknownAccountError,
+    apply_site,
+    load_account,
+    load_accounts,
+    load_installations,
+    load_meters,
+    load_point,
+    load_points,
+    load_processes,
+    load_tariff,
+)
+from tests.fix_timescale import Store
+from tests.storage_data import NOON, batch, meter, point, site, write
+
+PROCESS = {
+    "name": "Pre-heater",
+    "power_kw": 180.0,
+    "duration_min": 120,
+    "usual_start": "09:00",
+    "earliest_start": "00:00",
+    "latest_end": "24:00",
+}
+BUS = {"transport": "modbus", "host": "192.0.2.10", "port": 502, "poll_every_s": 5.0}
+MODBUS = {"profile": "eastron-sdm630"}
+
+
+def test_a_site_comes_back_as_it_was_entered(store: Store) -> None:
+    one = meter("A", **MODBUS, connection=BUS | {"unit": 1}, ratio=60)
+    entered = site(points=[point(one, contract_demand_kw=2400.0, processes=[PROCESS])])
+    with connect(store.url) as conn:
+        apply_site(conn, entered)
+        (account,) = load_accounts(conn)
+        assert (account.code, account.sector) == ("steel", Sector.STEEL)
+        assert account.time_zone.key == "Asia/Shanghai"
+        assert account.currency == "CNY"
+        assert load_account(conn, "steel") == load_account(conn, 1) == account
+        assert load_accounts(conn, manager="Li Wei") == [account]
+        assert load_accounts(conn, manager="Nobody") == []
+        (main,) = load_points(conn, account.account_id)
+        assert (main.name, main.contract_demand_kw) == ("Main supply", 2400)
+        assert load_point(conn, main.point_id) == main
+        assert load_tariff(conn, account.account_id) == entered.tariffs[0]
+        assert load_tariff(conn, account.account_id, NOON) == entered.tariffs[0]
+        (process,) = load_processes(conn, main.point_id)
+        assert process == entered.accounts[0].points[0].processes[0].as_process()
+        assert (process.usual_start, process.latest_end) == (time(9), time(0))
+        assert load_meters(conn) == [
+            Meter(
+                meter_id=1,
+                serial="A",
+                profile="eastron-sdm630",
+                transport=Transport.MODBUS,
+                host="192.0.2.10",
+                port=502,
+                unit=1,
+                poll_every_s=5.0,
+                installed_at=datetime(2018, 1, 1, tzinfo=UTC),
+            )
+        ]
+        assert load_installations(conn, main.point_id) == [
+            Installation(
+                installation_id=1,
+                point_id=1,
+                meter_id=1,
+                installed_at=datetime(2018, 1, 1, tzinfo=UTC),
+                removed_at=None,
+                ratio=60,
+                register_digits=8,
+                register_resolution=0.01,
+            )
+        ]
+
+
+def everything(conn) -> list[list[tuple[object, ...]]]:
+    tables = ("account", "tariff", "contract", "point", "meter", "shiftable_process")
+    return [
+        conn.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall()
+        for table in (*tables, "installation")
+        if table != "contract"
+    ] + [
+        conn.execute("SELECT account_id, tariff_id, valid_to FROM contract").fetchall()
+    ]
+
+
+def test_applying_twice_changes_nothing(store: Store) -> None:
+    entered = site(points=[point(meter("A"), processes=[PROCESS])])
+    with connect(store.url) as conn:
+        apply_site(conn, entered)
+        before = everything(conn)
+        apply_site(conn, entered)
+        assert everything(conn) == before
+
+
+def test_another_tariff_ends_the_contract(store: Store) -> None:
+    first = site()
+    more = first.tariffs[0].model_copy(update={"code": "new", "currency": "EUR"})
+    changed = first.model_copy(
+        update={
+            "tariffs": (*first.tariffs, more),
+            "accounts": (first.accounts[0].model_copy(update={"tariff": "new"}),),
+        }
+    )
+    with connect(store.url) as conn:
+        apply_site(conn, first)
+        conn.commit()
+        apply_site(conn, changed)
+        assert load_tariff(conn, 1) == more
+        assert load_tariff(conn, 1, NOON) == first.tariffs[0]
+        assert load_account(conn, "steel").currency == "EUR"
+        assert conn.execute("SELECT count(*) FROM contract").fetchone() == (2,)
+
+
+def test_two_meters_exchange_their_addresses(store: Store) -> None:
+    a, b = meter("A", **MODBUS), meter("B", **MODBUS)
+
+    def at(first: int, second: int):
+        one = point(a | {"connection": BUS | {"unit": first}})
+        two = point(b | {"connection": BUS | {"unit": second}}, name="Second")
+        return site(points=[one, two])
+
+    with connect(store.url) as conn:
+        apply_site(conn, at(1, 2))
+        apply_site(conn, at(2, 1))
+        assert [m.unit for m in load_meters(conn)] == [2, 1]
+
+
+def test_a_swapped_meter_is_no_longer_collected(store: Store) -> None:
+    old, new = meter("A", removed_at=NOON), meter("B", installed_at=NOON)
+    with connect(store.url) as conn:
+        apply_site(conn, site(points=[point(old, new)]))
+        assert [m.serial for m in load_meters(conn, NOON)] == ["B"]
+        before = NOON - timedelta(seconds=1)
+        assert [m.serial for m in load_meters(conn, before)] == ["A", "B"]
+        assert len(load_installations(conn, 1)) == 2
+
+
+def test_a_changed_ratio_makes_the_days_with_readings_dirty(store: Store) -> None:
+    with connect(store.url) as conn:
+        apply_site(conn, site())
+    write(store, batch(1))
+    write(store, batch(1, start=NOON - timedelta(days=40)))
+    with connect(store.url) as conn:
+        conn.execute("DELETE FROM dirty_point_day")
+        apply_site(conn, site())
+        dirty = "SELECT local_day FROM dirty_point_day ORDER BY 1"
+        assert conn.execute(dirty).fetchall() == []
+        apply_site(conn, site(points=[point(meter("ST-1", ratio=2))]))
+        assert conn.execute(dirty).fetchall() == [
+            (date(2026, 1, 21),),
+            (date(2026, 3, 2),),
+        ]
+
+
+def test_an_installation_that_is_no_longer_entered_goes(store: Store) -> None:
+    with connect(store.url) as conn:
+        apply_site(conn, site())
+        corrected = meter("ST-1", installed_at=datetime(2019, 1, 1, tzinfo=UTC))
+        apply_site(conn, site(points=[point(corrected)]))
+        (installation,) = load_installations(conn, 1)
+        assert installation.installed_at == datetime(2019, 1, 1, tzinfo=UTC)
+
+
+def test_an_unknown_account_is_named_with_those_there_are(store: Store) -> None:
+    with connect(store.url) as conn:
+        apply_site(conn, site())
+        with pytest.raises(UnknownAccountError) as caught:
+            load_account(conn, "stel")
+        assert str(caught.value) == "No account is called stel; there are: steel."
+        with pytest.raises(LookupError, match="There is no point 7"):
+            load_point(conn, 7)
