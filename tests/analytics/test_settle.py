@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.account import Installation
-from analytics.settle import Intervals, Quality, settle, settle_point
+from analytics.settle import Intervals, Quality, laid_together, settle, settle_point
 from meters.quantity import COLUMN, QUANTITIES, Quantity
 from meters.reading import ReadingBatch, joined, utc_us
 from tests.support import shared_data
@@ -200,6 +200,20 @@ def test_a_limit_applies_behind_the_transformers() -> None:
         assert np.isnan(intervals.import_kwh).tolist() == [not known]
 
 
+def test_a_limit_leaves_room_for_whole_counts() -> None:
+    # 0.6 kW x 1.2 are 0.012 kWh in a minute: cut to whole counts at both ends, the
+    # register can move on by 0.02, but not by 0.03.
+    for later, known in ((1.02, True), (1.03, False)):
+        intervals = settled([0, 14, 15], [1.0, 1.0, later], 1, limit_kw=0.6)
+        assert np.isnan(intervals.import_kwh).tolist() == [not known]
+
+
+def test_nothing_is_interpolated_over_what_no_register_does() -> None:
+    # The register goes back between 14 and 16 min: 15 min is not known.
+    intervals = settled([0, 14, 16, 30], [1.0, 2.0, 0.5, 1.5], 2)
+    assert figures(intervals.import_kwh) == [None, None]
+
+
 def test_one_wild_reading_costs_its_own_intervals_only() -> None:
     register = [1.0, 2.0, 90_000.0, 4.0, 5.0]
     intervals = settled([0, 15, 30, 45, 60], register, 4, limit_kw=100.0)
@@ -235,6 +249,16 @@ def test_a_swap_on_a_boundary_loses_nothing() -> None:
     # The new one counts a sixtieth: 0.1 x 60 = 6 kWh.
     assert figures(intervals.import_kwh) == [1.0, 1.0, 6.0, 6.0]
     assert intervals.quality.tolist() == ["measured"] * 4
+
+
+def test_the_first_installation_that_knows_an_interval_says_all_of_it() -> None:
+    sure = settled([0, 15], [1.0, 2.0], 2)
+    unsure = settled([-9, 11, 31], [1.0, 3.0, 5.0], 2)
+    assert unsure.quality.tolist() == ["estimated", "estimated"]
+    together = laid_together([sure, unsure], starts(2))
+    assert figures(together.import_kwh) == [1.0, 1.5]
+    assert together.quality.tolist() == ["measured", "estimated"]
+    assert together.method.tolist() == ["", "interpolated"]
 
 
 def test_a_point_without_installations_is_missing() -> None:
