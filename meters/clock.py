@@ -12,6 +12,7 @@ from meters.encoding import DecodeError
 #   word 3: bit 15 summer time, bits 8-12 hour, bit 7 invalid, bits 0-5 minute
 #   word 4: milliseconds of the minute
 _SUMMER, _INVALID = 0x8000, 0x0080
+_ZERO = timedelta(0)
 
 
 def decode_clock(words: Sequence[int], zone: str = "UTC") -> datetime | None:
@@ -62,7 +63,9 @@ def encode_clock(moment: datetime, zone: str = "UTC") -> tuple[int, int, int, in
     local = moment.astimezone(ZoneInfo(zone))
     if not 2000 <= local.year <= 2127:  # noqa: PLR2004 - seven bits from 2000
         raise DecodeError(f"clock: {local.year} does not fit seven bits from 2000")
-    summer = _SUMMER if local.fold == 0 and local.dst() else 0
+    # Not dst() alone: by Irish law it is winter time that is shifted, not summer time.
+    comes_again = local.replace(fold=1).utcoffset() != local.utcoffset()
+    summer = _SUMMER if comes_again or (local.dst() or _ZERO) > _ZERO else 0
     return (
         local.year - 2000,
         local.month << 8 | local.day,

@@ -32,6 +32,17 @@ def test_every_millisecond_is_found_again(instant_ms, zone) -> None:
     assert decode_clock(encode_clock(just_after, zone), zone) == moment
 
 
+@pytest.mark.parametrize(
+    "zone", [*ZONES, "Europe/Dublin", "Australia/Lord_Howe", "America/Santiago"]
+)
+def test_no_half_hour_of_a_year_is_lost_or_doubled(zone) -> None:
+    start = datetime(2018, 1, 1, tzinfo=UTC)
+    moments = [start + timedelta(minutes=30 * i) for i in range(365 * 48)]
+    words = [encode_clock(moment, zone) for moment in moments]
+    assert len(set(words)) == len(words)
+    assert [decode_clock(w, zone) for w in words] == moments
+
+
 def test_the_hour_that_comes_twice_is_told_apart_by_the_summer_bit() -> None:
     # Los Angeles, 2018-11-04: 08:30 UTC is 01:30 summer time, 09:30 UTC 01:30 standard.
     zone = "America/Los_Angeles"

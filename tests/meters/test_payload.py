@@ -209,6 +209,7 @@ def test_a_refused_batch_counts_its_readings() -> None:
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=6,
 )
 # Near misses: the right names with anything in them.
 NEAR = st.fixed_dictionaries(
