@@ -1,7 +1,8 @@
 """What people and Keywatt do to an alert: one step, one transaction.
 
 The alert's row is held meanwhile, so of two people who act at the same time the second
-is told what the first one did.
+is told what the first one did. On a connection that is in a transaction already, the
+step belongs to that one.
 """
 
 from datetime import datetime

@@ -53,9 +53,13 @@ class Channel(Protocol):
 
 
 def sentence(notice: Notice) -> str:
-    """Say in English what deviates, as the dashboard does."""
+    """Say in English what the matter is, as the dashboard does."""
     reader = Reader(zone=notice.time_zone)
-    return wording.sentence(notice.code, notice.figures, reader)
+    try:
+        return wording.sentence(notice.code, notice.figures, reader)
+    except wording.WordingError:  # stored by another version; it must still be told
+        known = {"kind": notice.kind, "code": notice.code}
+        return wording.sentence("alert-unknown", known, reader)
 
 
 def as_json(notice: Notice) -> bytes:

@@ -118,3 +118,8 @@ def test_an_address_nobody_knows_is_said_without_showing_it(url, program_log) ->
     with pytest.raises(DeliveryError, match="no address that apprise knows") as error:
         AppriseUrl(url).send(NOTICE)
     assert "tulip77" not in str(error.value) + program_log.getvalue()
+
+
+def test_a_code_without_its_sentence_is_still_told() -> None:
+    unknown = replace(NOTICE, code="of-tomorrow", figures={})
+    assert body(unknown) == "Alert deviation (of-tomorrow)."

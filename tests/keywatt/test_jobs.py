@@ -89,7 +89,7 @@ async def worker(
 
 
 def test_readings_become_an_alert_at_the_crews_and_in_a_web_service(
-    database, broker, webhook, unique
+    database, iotcore, webhook, unique
 ) -> None:
     add_plant(database, unique)
     got: list[dict[str, object]] = []
@@ -99,11 +99,11 @@ def test_readings_become_an_alert_at_the_crews_and_in_a_web_service(
         done()
 
     async def main() -> None:
-        crew = MqttLink(broker, client_id=f"crew-{unique}", on_message=take)
+        crew = MqttLink(iotcore, client_id=f"crew-{unique}", on_message=take)
         crew.listen((f"keywatt/crews/{unique}/alerts",))
         await crew.connect()
         keeper = asyncio.create_task(crew.keep())
-        async with worker(database, partial(publish_now, broker), webhook.url()):
+        async with worker(database, partial(publish_now, iotcore), webhook.url()):
             await until(lambda: got and webhook.posts.qsize())
         keeper.cancel()
         with suppress(asyncio.CancelledError):

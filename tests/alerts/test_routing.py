@@ -1,0 +1,109 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from alerts.desk import acknowledge
+from alerts.notice import DeliveryError, Notice
+from alerts.routing import tell_next, to_be_told
+from storage.alerts import add_event, load_alerts, open_alert, set_state
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+class Listener:
+    """A channel that notes what it is told, or refuses."""
+
+    name = "crews"
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+        self.refuses = False
+
+    def send(self, notice: Notice) -> None:
+        if self.refuses:
+            raise DeliveryError("The line is down.")
+        self.told.append((notice.kind, notice.action.value))
+
+
+@pytest.fixture
+def listener() -> Listener:
+    return Listener()
+
+
+def opened(plant, kind: str, at: datetime = NOON) -> int:
+    open_alert(
+        plant.conn,
+        plant.point_id,
+        kind=kind,
+        code=f"{kind}-code",
+        figures={},
+        who="keywatt",
+        why="",
+        at=at,
+    )
+    return next(a for a in load_alerts(plant.conn) if a.kind == kind).alert_id
+
+
+def resolved(plant, alert_id: int, at: datetime) -> None:
+    add_event(plant.conn, alert_id, action="resolved", who="keywatt", why="calm", at=at)
+    set_state(plant.conn, alert_id, "resolved", at)
+
+
+def tell_all(plant, listener: Listener, now: datetime = NOON) -> None:
+    to_be_told(plant.conn, [listener.name], now)
+    while tell_next(plant.conn, listener, now):
+        pass
+
+
+def test_each_event_is_told_once_and_in_order(plant, listener) -> None:
+    alert_id = opened(plant, "deviation")
+    tell_all(plant, listener)
+    acknowledge(plant.conn, alert_id, who="mei", why="", now=NOON)
+    resolved(plant, alert_id, NOON + timedelta(hours=1))
+    tell_all(plant, listener, NOON + timedelta(hours=1))
+    tell_all(plant, listener, NOON + timedelta(hours=2))
+    assert listener.told == [
+        ("deviation", "opened"),
+        ("deviation", "acknowledged"),
+        ("deviation", "resolved"),
+    ]
+
+
+def test_a_refused_event_lets_others_pass_but_not_its_own_later_ones(
+    plant, listener
+) -> None:
+    first = opened(plant, "deviation")
+    acknowledge(plant.conn, first, who="mei", why="", now=NOON)
+    opened(plant, "phase-loss")
+    to_be_told(plant.conn, [listener.name], NOON)
+    listener.refuses = True
+    with pytest.raises(DeliveryError, match="line is down"):
+        tell_next(plant.conn, listener, NOON)
+    listener.refuses = False
+    tell_all(plant, listener)
+    assert listener.told == [
+        ("phase-loss", "opened"),
+        ("deviation", "opened"),
+        ("deviation", "acknowledged"),
+    ]
+
+
+def test_what_was_over_for_a_day_is_told_to_nobody(plant, listener) -> None:
+    old = opened(plant, "deviation", NOON - timedelta(days=9))
+    resolved(plant, old, NOON - timedelta(days=1))
+    recent = opened(plant, "phase-loss", NOON - timedelta(days=9))
+    resolved(plant, recent, NOON - timedelta(hours=23))
+    standing = opened(plant, "low-pressure", NOON - timedelta(days=9))
+    assert standing > recent > old
+    tell_all(plant, listener)
+    assert {kind for kind, _ in listener.told} == {"phase-loss", "low-pressure"}
+
+
+def test_a_channel_added_later_is_told_what_stands(plant, listener) -> None:
+    opened(plant, "deviation")
+    tell_all(plant, listener)
+    late = Listener()
+    late.name = "apprise"
+    assert to_be_told(plant.conn, ["crews", "apprise"], NOON) == ["apprise"]
+    tell_all(plant, late)
+    assert late.told == [("deviation", "opened")]
