@@ -1,5 +1,6 @@
 """Which of my accounts needs me today: all of them, ranked."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -52,9 +53,17 @@ class Portfolio:
         return sum(row.curve.energy_kwh for row in self.rows)
 
     @property
-    def expected_so_far_kwh(self) -> float:
-        """What was expected of it; NaN as long as one account has no band."""
-        return sum(row.curve.expected_so_far_kwh for row in self.rows)
+    def difference_percent(self) -> float:
+        """Energy so far above what was expected; NaN as long as nothing was.
+
+        Accounts without a band are left out on both sides.
+        """
+        curves = [row.curve for row in self.rows]
+        known = [c for c in curves if not math.isnan(c.expected_so_far_kwh)]
+        expected = sum(curve.expected_so_far_kwh for curve in known)
+        if expected <= 0:
+            return math.nan
+        return 100 * (sum(curve.comparable_kwh for curve in known) / expected - 1)
 
 
 def accounts_of(conn: Connection[TupleRow], manager: str | None) -> list[Account]:
@@ -121,11 +130,11 @@ def _today_of(
         _account_today(
             account,
             now,
-            [point for point in points if point.account_id == account.account_id],
-            loads,
-            unusual,
-            newest,
-            views[account.account_id],
+            points=[p for p in points if p.account_id == account.account_id],
+            loads=loads,
+            unusual=unusual,
+            newest=newest,
+            alerts=views[account.account_id],
         )
         for account in accounts
     ]
@@ -134,6 +143,7 @@ def _today_of(
 def _account_today(
     account: Account,
     now: datetime,
+    *,
     points: Sequence[Point],
     loads: Mapping[int, PointLoad],
     unusual: Sequence[UnusualSpan],

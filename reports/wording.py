@@ -48,7 +48,7 @@ def say(
     --------
     >>> say("load-above-expected", load_kw=412.0, low_kw=180.0, high_kw=260.0,
     ...     since_at="2026-03-02T06:15:00+00:00")
-    'Load 412.0 kW is above the expected 180.0 kW to 260.0 kW since Mon 2 Mar 06:15.'
+    'Load 412 kW is above the expected 180 kW to 260 kW since Mon 2 Mar 06:15.'
 
     """
     return sentence(

@@ -33,7 +33,7 @@ class Reader:
 
 
 def number(value: float) -> str:
-    """Write a number in at most four figures (whole numbers in full).
+    """Write a number in at most four figures (thousands in full).
 
     Examples
     --------
@@ -43,13 +43,10 @@ def number(value: float) -> str:
     """
     if math.isnan(value):
         return ABSENT
-    size = abs(value)
-    hundred, ten = 100.0, 10.0
+    size, hundred = abs(value), 100.0
     digits = 0 if size >= _THOUSAND else 1 if size >= hundred else 2
     told = f"{value:,.{digits}f}"
-    if "." in told and size >= ten:
-        return told
-    told = told.rstrip("0").rstrip(".") if "." in told else told
+    told = told.rstrip("0").rstrip(".") if digits else told
     return "0" if told == "-0" else told
 
 
@@ -214,7 +211,7 @@ def written(name: str, value: Figure, reader: Reader) -> str:
     if value is None:
         return ABSENT
     for ending, write in _BY_ENDING:
-        if name.endswith(ending):
+        if f"_{name}".endswith(ending):
             return write(value, reader)
     if isinstance(value, float):
         return number(value)

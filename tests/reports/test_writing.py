@@ -19,7 +19,7 @@ AT = datetime(2026, 3, 1, 17, 5, tzinfo=UTC)  # 01:05 on the 2nd in Shanghai (+8
         ("peak_kw", math.nan, "–"),
         ("energy_kwh", 671_433.6, "671.4 MWh"),
         ("energy_kwh", 24.891, "24.89 kWh"),
-        ("energy_kwh", -300.0, "-300.0 kWh"),
+        ("energy_kwh", -300.0, "-300 kWh"),
         ("share_percent", 18.79, "19 %"),
         ("share_percent", 4.24, "4.2 %"),
         ("saved_money", Decimal("1234.565"), "CNY 1,234.57"),
@@ -41,8 +41,8 @@ def test_the_ending_of_the_name_says_the_unit(name, value, told) -> None:
 
 @pytest.mark.parametrize(
     ("value", "told"),
-    [(0.0, "0"), (-0.001, "0"), (5.0, "5"), (5.25, "5.25"), (99.5, "99.50"),
-     (412.0, "412.0"), (1234.5, "1,234"), (-1234.5, "-1,234")],
+    [(0.0, "0"), (-0.001, "0"), (5.0, "5"), (5.25, "5.25"), (99.5, "99.5"),
+     (412.0, "412"), (1234.5, "1,234"), (-1234.5, "-1,234")],
 )  # fmt: skip
 def test_a_number_has_at_most_four_figures(value, told) -> None:
     assert number(value) == told

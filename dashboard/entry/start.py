@@ -1,0 +1,5 @@
+"""Streamlit runs this file from the top at every visit and click."""
+
+from dashboard.app import main
+
+main()

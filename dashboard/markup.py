@@ -1,0 +1,310 @@
+"""HTML of the pages, as pure functions: values in, escaped text out.
+
+Not named html.py: Streamlit puts this folder first on the path, where it would hide
+the standard library's.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from html import escape
+from urllib.parse import quote
+
+from accounts.account import Account
+from dashboard import theme
+from dashboard.figures import against_expected
+from dashboard.sparkline import as_image, sparkline
+from dashboard.thinning import LOAD_POINTS, step_of
+from reports.account_views import AccountReview, PeriodShare, TypicalDay
+from reports.alert_views import AlertView
+from reports.expectation import BAND_DAYS
+from reports.finding import Finding, told
+from reports.texts import text
+from reports.today import AccountToday
+from reports.wording import sentence
+from reports.writing import ABSENT, Figure, Reader, energy, power
+
+_SHOWN_ALERTS = 2
+_NOTICEABLE_KW = 0.1
+
+
+def said(code: str, reader: Reader, /, **figures: Figure) -> str:
+    """Say a sentence, escaped."""
+    return escape(sentence(code, figures, reader))
+
+
+def account_link(code: str) -> str:
+    """Address of an account's page, relative to the portfolio's."""
+    return f"account?account={quote(code)}"
+
+
+def key(reader: Reader) -> str:
+    """Explain the colours of the sparklines."""
+    meanings = (
+        (theme.MEASURED, "legend-measured"),
+        (theme.ESTIMATED, "legend-estimated"),
+        (theme.rgba(theme.EXPECTED, 0.3), "legend-expected-band"),
+        (theme.ALERT, "legend-alert"),
+        (theme.MISSING, "legend-missing"),
+    )
+    items = "".join(
+        f'<span><i style="background:{colour}"></i>{said(code, reader)}</span>'
+        for colour, code in meanings
+    )
+    return f'<div class="kw-key">{items}</div>'
+
+
+def portfolio_list(rows: Iterable[tuple[AccountToday, Reader]], reader: Reader) -> str:
+    """List accounts, one link a row; each told in its own zone."""
+    heads = ("account", "today", "energy", "peak", "data")
+    head = "".join(f"<span>{said(f'table-{name}', reader)}</span>" for name in heads)
+    body = "".join(portfolio_row(today, own) for today, own in rows)
+    return f'<div class="kw-list"><div class="kw-head">{head}</div>{body}</div>'
+
+
+def portfolio_row(today: AccountToday, reader: Reader) -> str:
+    """Show one account's day and what is open."""
+    account = today.account
+    mark = "kw-waiting" if today.waiting else "kw-taken" if today.alerts else ""
+    alt = said("sparkline-alt", reader, name=account.name)
+    drawn = as_image(sparkline(today.curve, alert=bool(today.alerts)), alt)
+    sub = f"{text(f'sector-{account.sector}', reader.language)} · {account.manager}"
+    cells = (
+        _cell("kw-who", "name", escape(account.name), escape(sub)),
+        f'<div class="kw-load">{drawn}</div>',
+        _cell("", "figure", energy(today.curve.energy_kwh), _against(today, reader)),
+        _cell("", "figure", power(today.curve.peak_kw), _of_contract(today, reader)),
+        _cell("", "figure", _age(today, reader), _gaps(today, reader)),
+        _open_alerts(today.alerts, reader),
+    )
+    return (
+        f'<a class="kw-row {mark}" href="{account_link(account.code)}" '
+        f'target="_self">{"".join(cells)}</a>'
+    )
+
+
+def _cell(outer: str, inner: str, first: str, second: str) -> str:
+    return (
+        f'<div class="{outer}"><div class="kw-{inner}">{first}</div>'
+        f'<div class="kw-small">{second}</div></div>'
+    )
+
+
+def _against(today: AccountToday, reader: Reader) -> str:
+    return escape(against_expected(today.difference_percent, reader))
+
+
+def _of_contract(today: AccountToday, reader: Reader) -> str:
+    if today.contract_demand_kw is None or math.isnan(today.contract_percent):
+        return (
+            ABSENT if today.contract_demand_kw else said("figure-no-contract", reader)
+        )
+    told = said(
+        "figure-of-contract",
+        reader,
+        contract_percent=today.contract_percent,
+        contract_kw=today.contract_demand_kw,
+    )
+    over = 100.0
+    return _warn(told) if today.contract_percent > over else told
+
+
+def _age(today: AccountToday, reader: Reader) -> str:
+    if today.age_s is None:
+        return _warn(said("figure-never", reader))
+    told = said("figure-age", reader, age_s=today.age_s)
+    return _warn(f"{told}, {said('figure-late', reader)}") if today.late else told
+
+
+def _gaps(today: AccountToday, reader: Reader) -> str:
+    parts = []
+    if today.missing:
+        parts.append(_warn(said("figure-data-missing", reader, missing=today.missing)))
+    if today.estimated:
+        told = said("figure-data-estimated", reader, estimated=today.estimated)
+        parts.append(f'<span class="kw-est">{told}</span>')
+    return ", ".join(parts) or said("figure-data-complete", reader)
+
+
+def _warn(told: str) -> str:
+    return f'<span class="kw-warn">{told}</span>'
+
+
+def _open_alerts(alerts: Sequence[AlertView], reader: Reader) -> str:
+    if not alerts:
+        return ""
+    lines = "".join(
+        f"<div>{tag(alert, reader)} {escape(alert.text(reader))}</div>"
+        for alert in alerts[:_SHOWN_ALERTS]
+    )
+    more = len(alerts) - _SHOWN_ALERTS
+    if more > 0:
+        lines += f'<div class="kw-small">{said("more-alerts", reader, more=more)}</div>'
+    return f'<div class="kw-what">{lines}</div>'
+
+
+def tag(alert: AlertView, reader: Reader) -> str:
+    """Name an alert's state in a small coloured label."""
+    state = said(f"state-{alert.state}", reader)
+    return f'<span class="kw-tag kw-tag-{escape(alert.state)}">{state}</span>'
+
+
+def alert_block(alert: AlertView, reader: Reader) -> str:
+    """Show one alert with every step of its life."""
+    steps = "".join(f"<li>{_step(e.action, e.at, e.who, e.why, reader)}</li>"
+                    for e in alert.events)  # fmt: skip
+    return (
+        f'<div class="kw-alert kw-state-{escape(alert.state)}">'
+        f"<b>{escape(alert.title(reader))}</b> {tag(alert, reader)}"
+        f"<p>{escape(alert.text(reader))}</p>"
+        f'<span class="kw-small">{escape(alert.point_name)}</span>'
+        f'<ul class="kw-steps">{steps}</ul></div>'
+    )
+
+
+def _step(action: str, at: Figure, who: str, why: str, reader: Reader) -> str:
+    told = said(f"alert-{action}", reader, who=who, at=at)
+    by_person = action in {"acknowledged", "planned"}
+    return f"{told} {said('alert-why', reader, why=why)}" if why and by_person else told
+
+
+def history(alerts: Sequence[AlertView], reader: Reader) -> str:
+    """List alerts with their steps, newest first."""
+    blocks = "".join(alert_block(alert, reader) for alert in alerts)
+    return f'<div class="kw-history">{blocks}</div>'
+
+
+def empty(title: str, what_to_do: str) -> str:
+    """Say that there is nothing, and what to do about it."""
+    return f'<div class="kw-empty"><b>{title}</b><span>{what_to_do}</span></div>'
+
+
+def findings(found: Sequence[Finding], reader: Reader) -> str:
+    """List what the reader must know about the data."""
+    items = "".join(f"<li>{escape(told(finding, reader))}</li>" for finding in found)
+    return f'<ul class="kw-findings">{items}</ul>'
+
+
+def tariff_periods(review: AccountReview, reader: Reader) -> str:
+    """Show energy and its charge by time-of-use period."""
+    bar = "".join(
+        f'<span style="width:{share.percent:.2f}%;'
+        f'background:{theme.TARIFF[share.period]}"></span>'
+        for share in review.tou
+    )
+    lines = "".join(
+        f'<tr><td><i style="background:{theme.TARIFF[share.period]}"></i>'
+        f"{said(f'tou-{share.period}', reader)}</td>"
+        f"<td>{_energy_share(share, reader)}</td>"
+        f"<td>{said('tou-charge', reader, charge_money=share.charge)}</td></tr>"
+        for share in review.tou
+    )
+    return f'<div class="kw-bar">{bar}</div><table class="kw-tou">{lines}</table>'
+
+
+def _energy_share(share: PeriodShare, reader: Reader) -> str:
+    return said("tou-line", reader, energy_kwh=share.kwh, share_percent=share.percent)
+
+
+def advice(review: AccountReview, reader: Reader) -> str:
+    """Say the peak-shift hint, or why there is none."""
+    hint = review.advice
+    if hint is None:
+        code = "hint-none" if review.has_processes else "hint-no-process"
+        return f'<p class="kw-note">{said(code, reader)}</p>'
+    shift = said(
+        "hint-shift",
+        reader,
+        process=hint.process,
+        from_time=f"{hint.from_time:%H:%M}",
+        to_time=f"{hint.to_time:%H:%M}",
+        moved_kwh=hint.moved_kwh,
+        saved_money=hint.saved_money,
+    )
+    year = said(
+        "hint-year",
+        reader,
+        year_money=hint.year_money,
+        working_days=hint.working_days,
+    )
+    lower = hint.peak_kw - hint.new_peak_kw > _NOTICEABLE_KW
+    peak = said(
+        "hint-peak" if lower else "hint-peak-same",
+        reader,
+        peak_kw=hint.peak_kw,
+        new_peak_kw=hint.new_peak_kw,
+    )
+    return f'<p class="kw-hint">{shift}</p><p class="kw-note">{year} {peak}</p>'
+
+
+def portfolio_head(manager: str | None, reader: Reader) -> str:
+    """Title of the portfolio and whose it is."""
+    whose = (
+        said("portfolio-all", reader)
+        if manager is None
+        else said("portfolio-of", reader, manager=manager)
+    )
+    title = said("portfolio-title", reader)
+    return f'<h1>{title}</h1><div class="kw-sub">{whose}</div>'
+
+
+def account_head(account: Account, reader: Reader) -> str:
+    """Name of an account and what it is."""
+    sector = said(f"sector-{account.sector}", reader)
+    return (
+        f"{back_link(reader)}<h1>{escape(account.name)}</h1>"
+        f'<div class="kw-sub">{sector} · {escape(account.manager)} · '
+        f"{escape(account.time_zone.key)}</div>"
+    )
+
+
+def back_link(reader: Reader) -> str:
+    """Link to the portfolio."""
+    told = said("back-to-portfolio", reader)
+    return f'<a class="kw-back" href="./" target="_self">‹ {told}</a>'
+
+
+def note(code: str, reader: Reader, /, **figures: Figure) -> str:
+    """Say something small and grey."""
+    return f'<div class="kw-note">{said(code, reader, **figures)}</div>'
+
+
+def all_well(reader: Reader) -> str:
+    """Say that no alert is open."""
+    return (
+        f'<p style="margin:.2rem 0">{said("no-alerts", reader)}</p>'
+        f"{note('no-alerts-do', reader)}"
+    )
+
+
+def load_caption(review: AccountReview, reader: Reader) -> str:
+    """Say what the long load curve shows, and from when data there is."""
+    zone = review.account.time_zone.key
+    step = step_of(len(review.curve), LOAD_POINTS)
+    if step == 1:
+        told = [said("caption-load", reader, zone=zone)]
+    else:
+        span_s = step * 900.0
+        told = [said("caption-load-thinned", reader, zone=zone, step_s=span_s)]
+    if review.days > BAND_DAYS:
+        told.append(said("caption-band-short", reader, days=BAND_DAYS))
+    told.append(
+        said(
+            "figure-data-from-until",
+            reader,
+            from_day=review.data_from,
+            until_at=review.data_until,
+        )
+        + "."
+    )
+    return f'<div class="kw-note">{" ".join(told)}</div>'
+
+
+def typical_title(typical: TypicalDay, reader: Reader) -> str:
+    """Name a typical day and how many days it is made of."""
+    days = (
+        said("day-type-days", reader, days=typical.days)
+        if typical.days
+        else said("day-type-none", reader)
+    )
+    name = said(f"day-type-{typical.day_type}", reader)
+    return f'<h3>{name} <span class="kw-small">{days}</span></h3>'

@@ -1,0 +1,1 @@
+"""One file a page; each renders what a report returns and computes nothing."""

@@ -1,0 +1,204 @@
+"""When does this account use power, what does it cost, what is wrong? Renders only."""
+
+import streamlit as st
+
+from accounts.account import Account
+from dashboard import charts, data, figures, markup
+from dashboard.pages.alert_actions import alert_card
+from dashboard.pages.pieces import metrics
+from reports.account_views import AccountReview
+from reports.texts import text
+from reports.today import NoSuchAccountError
+from reports.wording import sentence
+from reports.writing import Reader
+
+REFRESH_S = 10
+PERIODS = (7, 30, 90, 365, 730)
+USUAL_DAYS = 30
+PERIOD_NAMES = {365: "period-year", 730: "period-years"}
+
+
+def page() -> None:
+    """Draw the account named in the address, or a choice of accounts."""
+    words = data.reader()
+    code = st.query_params.get("account")
+    try:
+        if code:
+            show(data.today(code).account)
+        else:
+            choose(words)
+    except NoSuchAccountError:
+        st.html(
+            markup.empty(
+                markup.said("account-unknown", words, code=code or ""),
+                markup.said("account-unknown-do", words),
+            )
+        )
+        st.html(markup.back_link(words))
+    except data.ServiceAwayError:
+        st.html(markup.empty(markup.said("service-away", words), ""))
+
+
+def choose(words: Reader) -> None:
+    """Offer the accounts by name."""
+    st.html(f"<h1>{markup.said('choose-account', words)}</h1>")
+    accounts = data.accounts()
+    if not accounts:
+        title = markup.said("portfolio-empty", words)
+        st.html(markup.empty(title, markup.said("portfolio-empty-do", words)))
+        return
+    chosen = st.selectbox(
+        text("choose-account-do", words.language),
+        accounts,
+        format_func=lambda account: account.name,
+        index=None,
+        key="chosen",
+    )
+    if chosen is not None:
+        st.query_params["account"] = chosen.code
+        st.rerun()
+
+
+def show(account: Account) -> None:
+    """Draw one account."""
+    st.html(markup.account_head(account, data.reader(account)))
+    today_section(account.code)
+    period_section(account)
+
+
+@st.fragment(run_every=REFRESH_S)
+def today_section(code: str) -> None:
+    """Draw how it stands now, again every few seconds."""
+    try:
+        today = data.today(code)
+    except data.ServiceAwayError:
+        st.html(markup.empty(markup.said("service-away", data.reader()), ""))
+        return
+    reader = data.reader(today.account)
+    metrics(figures.of_today(today, reader), "figures-today")
+    chart, alerts = st.columns([2, 1], gap="small")
+    with chart, st.container(key="card-today"):
+        st.html(f"<h2>{markup.said('section-today', reader)}</h2>")
+        figure = charts.load_figure(
+            today.curve,
+            reader,
+            contract_kw=today.contract_demand_kw,
+            alerts=today.alerts,
+            until=today.now,
+            height=300,
+        )
+        alt = sentence("sparkline-alt", {"name": today.account.name}, reader)
+        _chart(figure, "today", alt)
+    with alerts, st.container(key="card-alerts"):
+        st.html(f"<h2>{markup.said('section-alerts', reader)}</h2>")
+        if not today.alerts:
+            st.html(markup.all_well(reader))
+        for alert in today.alerts:
+            alert_card(alert, reader)
+
+
+@st.fragment
+def period_section(account: Account) -> None:
+    """Draw what a period of days comes to."""
+    reader = data.reader(account)
+    words = reader.language
+    title, choice = st.columns([1, 2], vertical_alignment="bottom")
+    title.html(f'<h2 class="kw-section">{markup.said("section-period", reader)}</h2>')
+    with choice, st.container(horizontal=True, horizontal_alignment="right"):
+        days = st.segmented_control(
+            text("period", words),
+            PERIODS,
+            default=USUAL_DAYS,
+            required=True,
+            format_func=lambda days: sentence(
+                PERIOD_NAMES.get(days, "period-days"), {"days": days}, reader
+            ),
+            label_visibility="collapsed",
+            key="days",
+            bind="query-params",
+        )
+    review = data.review(account.code, days or USUAL_DAYS)
+    if review.findings:
+        with st.container(key="card-findings"):
+            st.html(markup.findings(review.findings, reader))
+    if review.data_from is None:
+        return
+    metrics(figures.of_review(review, reader), "figures-period")
+    _load_card(review, reader)
+    _typical_card(review, reader)
+    left, right = st.columns(2, gap="small")
+    with left:
+        _duration_card(review, reader)
+    with right:
+        _advice_card(review, reader)
+        _tariff_card(review, reader)
+    _history_card(review, reader)
+
+
+def _load_card(review: AccountReview, reader: Reader) -> None:
+    with st.container(key="card-load"):
+        st.html(f"<h2>{markup.said('section-load', reader)}</h2>")
+        st.html(markup.load_caption(review, reader))
+        figure = charts.load_figure(
+            review.curve,
+            reader,
+            contract_kw=review.contract_demand_kw,
+            alerts=review.alerts,
+            until=review.now,
+            height=340,
+        )
+        _chart(figure, "load", text("section-load", reader.language))
+
+
+def _typical_card(review: AccountReview, reader: Reader) -> None:
+    with st.container(key="card-typical"):
+        st.html(f"<h2>{markup.said('section-typical', reader)}</h2>")
+        st.html(markup.note("caption-typical", reader))
+        for column, typical in zip(
+            st.columns(3, gap="small"), review.typical_days, strict=True
+        ):
+            with column:
+                st.html(markup.typical_title(typical, reader))
+                if typical.days:
+                    figure = charts.typical_figure(
+                        typical, review.typical_top_kw, reader
+                    )
+                    _chart(figure, f"typical-{typical.day_type}", typical.day_type)
+
+
+def _duration_card(review: AccountReview, reader: Reader) -> None:
+    with st.container(key="card-duration"):
+        st.html(f"<h2>{markup.said('section-duration', reader)}</h2>")
+        st.html(markup.note("caption-duration", reader))
+        figure = charts.duration_figure(review.duration, reader)
+        _chart(figure, "duration", text("section-duration", reader.language))
+
+
+def _advice_card(review: AccountReview, reader: Reader) -> None:
+    with st.container(key="card-advice"):
+        st.html(f"<h2>{markup.said('hint-title', reader)}</h2>")
+        st.html(markup.advice(review, reader))
+
+
+def _tariff_card(review: AccountReview, reader: Reader) -> None:
+    with st.container(key="card-tou"):
+        st.html(f"<h2>{markup.said('section-tou', reader)}</h2>")
+        st.html(markup.tariff_periods(review, reader))
+
+
+def _history_card(review: AccountReview, reader: Reader) -> None:
+    with st.container(key="card-history"):
+        st.html(f"<h2>{markup.said('section-history', reader)}</h2>")
+        if review.alerts:
+            st.html(markup.history(review.alerts, reader))
+        else:
+            st.html(markup.note("no-history", reader))
+
+
+def _chart(figure: charts.Figure, key: str, alt: str) -> None:
+    st.plotly_chart(
+        figure, config=charts.CONFIG, theme=None, key=f"chart-{key}", alt=alt
+    )
+
+
+page()
