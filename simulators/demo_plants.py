@@ -243,7 +243,7 @@ def hospital() -> PlantPlan:
         ),
         Equipment(
             name="Theatres and imaging",
-            rated_kw=480,
+            rated_kw=580,
             power_factor=0.9,
             shape=hours(
                 time(7, 45),
@@ -434,7 +434,7 @@ def water_works() -> PlantPlan:
         ),
         Equipment(
             name="Filter backwash",
-            rated_kw=450,
+            rated_kw=560,
             power_factor=0.84,
             shape=hours(time(10), time(11, 30), levels=EVERY_DAY, ramp_min=15),
             rests_at_night=True,

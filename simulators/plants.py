@@ -19,7 +19,7 @@ from simulators.weather import Climate, temperature_c
 _MINUTE_US = 60_000_000
 _KEPT_DAYS = 4
 _OVERLOAD = 1.45
-_STUCK_SHARE = 0.9
+_STUCK_SHARE = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

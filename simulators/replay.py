@@ -97,10 +97,17 @@ class ReplayMeter:
         elif self.clock is None:
             self._move_to(self._at + 1)
 
+    def following(self, count: int) -> list[Display]:
+        """Return the display that is due and those after it; none once all are read."""
+        if self._finished.is_set():
+            return []
+        last = min(self._at + count, self.displays)
+        return [self._make(at) for at in range(self._at, last)]
+
     @property
-    def is_finished(self) -> bool:
-        """Whether the last display has been read whole."""
-        return self._finished.is_set()
+    def displays(self) -> int:
+        """How many displays there are, the opening one included."""
+        return int(self._times_us.size)
 
     def _move_to(self, at: int) -> None:
         if at != self._at:
@@ -122,21 +129,44 @@ class ReplayMeter:
 
 
 async def publish_replay(
-    meter: ReplayMeter, serial: str, profile: MqttProfile, publish: Publish
+    meter: ReplayMeter,
+    serial: str,
+    profile: MqttProfile,
+    publish: Publish,
+    *,
+    at_once: int = 1,
 ) -> None:
-    """Publish a whole series; in lockstep each message waits for the one before it.
+    """Publish a whole series, every display of it, in order.
 
-    At a speed every display is published when its time has come, none is passed over.
+    Parameters
+    ----------
+    meter : ReplayMeter
+        At a speed each display is published when its time has come; in lockstep when
+        the ones before it are confirmed.
+    serial : str
+        Of the meter.
+    profile : MqttProfile
+        What its payload looks like.
+    publish : callable
+        Takes a topic and a payload; returns when the broker has it.
+    at_once : int
+        Lockstep only: so many displays are on their way together.
+
     """
     topic = topic_of(profile, serial)
     clock, meter.clock = meter.clock, None  # here each display moves on the next
-    while not meter.is_finished:
-        display = meter.show()
+    if clock is not None:
+        at_once = 1
+    while displays := meter.following(at_once):
         if clock is not None:
-            await asyncio.sleep(clock.wait_s(display.measured_at))
-        payload = encode_payload(profile, serial, display.measured_at, display.values)
-        await publish(topic, payload)
-        meter.was_read()
+            await asyncio.sleep(clock.wait_s(displays[0].measured_at))
+        payloads = [
+            encode_payload(profile, serial, display.measured_at, display.values)
+            for display in displays
+        ]
+        await asyncio.gather(*(publish(topic, payload) for payload in payloads))
+        for _ in displays:
+            meter.was_read()
 
 
 def _displays(series: Series) -> tuple[IntArray, FloatArray]:

@@ -86,7 +86,9 @@ def _read(file: Path, form: ReplayForm) -> pa.Table:
         with pa.csv.open_csv(file) as lines:
             _refuse_missing(wanted, lines.schema.names, file)
         kinds = dict.fromkeys([form.time, *form.where], pa.string())
-        options = pa.csv.ConvertOptions(column_types=kinds, include_columns=wanted)
+        options = pa.csv.ConvertOptions(
+            column_types=kinds, include_columns=wanted, strings_can_be_null=True
+        )
         return pa.csv.read_csv(file, convert_options=options)
     except OSError as exc:
         reason = exc.strerror or "it is not a Parquet file"

@@ -1,0 +1,60 @@
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meters.blocks import plan_blocks
+from meters.decode import decode_blocks, encode_registers
+from meters.payload import decode_payload, encode_payload
+from meters.profile import ModbusProfile, MqttProfile, load_profile, profile_names
+from meters.quantity import Quantity
+from meters.registers import wrapped
+from simulators.display import decoded_as, quantities_of, register_shown
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+@given(
+    st.floats(min_value=0, max_value=1e9),
+    st.sampled_from(profile_names()),
+)
+def test_a_column_wraps_as_a_single_value(energy, name) -> None:
+    profile = load_profile(name)
+    expected = wrapped(energy, profile.register_digits, profile.register_resolution)
+    assert register_shown(np.array([energy]), profile)[0] == expected
+
+
+def test_a_register_starts_again() -> None:
+    # Nine digits of 0.1 kWh run to 99,999,999.9 kWh.
+    profile = load_profile("carlo-gavazzi-em340")
+    energy = np.array([99_999_999.94, 99_999_999.96, 100_000_012.34])
+    assert register_shown(energy, profile).tolist() == [99_999_999.9, 0.0, 12.3]
+
+
+@pytest.mark.parametrize("name", profile_names())
+@given(value=st.floats(min_value=0, max_value=3000))
+def test_history_holds_what_a_live_reading_would(name, value) -> None:
+    profile = load_profile(name)
+    values = dict.fromkeys(quantities_of(profile), value)
+    if Quantity.POWER_FACTOR in values:
+        values[Quantity.POWER_FACTOR] = value / 3000
+    live = {}
+    if isinstance(profile, ModbusProfile):
+        words = encode_registers(profile, values, NOON)
+        answers = {
+            block: [
+                words.get(address, 0)
+                for address in range(block.address, block.address + block.count)
+            ]
+            for block in plan_blocks(profile)
+        }
+        live = decode_blocks(profile, answers).values
+    elif isinstance(profile, MqttProfile):
+        payload = encode_payload(profile, "KW-1", NOON, values)
+        live = decode_payload(profile, payload)[0].values
+    assert live.keys() == values.keys()
+    for quantity, shown in live.items():
+        then = decoded_as(profile, quantity, np.array([values[quantity]]))
+        assert then[0] == pytest.approx(shown, rel=1e-12)
