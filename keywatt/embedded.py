@@ -9,6 +9,7 @@ folder, the broker on 127.0.0.1; nothing listens to the network.
 
 import hashlib
 import importlib.util
+import logging
 import os
 import pwd
 import shutil
@@ -53,6 +54,9 @@ def serve_broker(port: int) -> None:
 
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # It calls every packet an error; only what stops it is one.
+    logging.basicConfig(level=logging.WARNING)
+    logging.getLogger("rumqttd").setLevel(logging.CRITICAL)
     broker = IotCoreBroker(listen="127.0.0.1", port=port, max_payload_size=_MAX_PAYLOAD)
     broker.run_forever()
 
@@ -108,6 +112,7 @@ class EmbeddedPostgres:
             f"unix_socket_directories={self.socket_folder}",
             "unix_socket_permissions=0700",
             "timezone=UTC",
+            "log_checkpoints=off",
             "max_wal_size=512MB",
         ]
         arguments = [part for option in options for part in ("-c", option)]

@@ -47,6 +47,8 @@ def log_to_stderr(settings: "Settings") -> None:
         level=settings.log_level.upper(),
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
+    # It logs the bytes of every cut connection; what matters we are told by exceptions.
+    logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
 
 
 def announce_ready(settings: "Settings") -> None:

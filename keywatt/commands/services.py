@@ -5,7 +5,8 @@
 import asyncio
 import logging
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -41,13 +42,21 @@ _DASHBOARD = epilogue(
 )
 
 
+Counts = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Where the count of answers goes at the end (JSON)."
+    ),
+]
+
+
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
 
     @app.command("collect", epilog=_COLLECT)
-    def collect(ctx: typer.Context) -> None:
+    def collect(ctx: typer.Context, *, counts: Counts = None) -> None:
         """Read the meters and write what they say."""
-        _collect(settings_of(ctx))
+        _collect(settings_of(ctx), counts)
 
     @app.command("work", epilog=_WORK)
     def work(ctx: typer.Context) -> None:
@@ -90,18 +99,24 @@ class _ReadyOnceConnected(logging.Handler):
             announce_ready(self._settings)
 
 
-def _collect(settings: "Settings") -> None:
+def _collect(settings: "Settings", counts_file: Path | None) -> None:
+    from collector.counts import new_counters
     from collector.run import collect
+    from keywatt.demo.tally import write_counts
     from keywatt.running import cancelled_at, migrated, run_until_stopped
 
     log_to_stderr(settings)
     url, now = migrated(settings), settings.site_clock().now
     logging.getLogger("collector.mqtt").addHandler(_ReadyOnceConnected(settings))
+    counters = new_counters()
 
     async def main(stop: asyncio.Event) -> None:
-        await cancelled_at(stop, collect(url, broker_of(settings), now))
+        work = collect(url, broker_of(settings), now, counts=counters)
+        await cancelled_at(stop, work)
 
     run_until_stopped(main)
+    if counts_file:
+        write_counts(counts_file, {t: seen.answered for t, seen in counters.items()})
 
 
 def _work(settings: "Settings") -> None:

@@ -142,7 +142,7 @@ def _simulate(
     every_s: float,
     counts: Path | None,
 ) -> None:
-    from keywatt.demo.tally import write_sent
+    from keywatt.demo.tally import write_counts
     from keywatt.running import run_until_stopped
     from keywatt.simulating import simulate
 
@@ -158,7 +158,7 @@ def _simulate(
             on_ready=partial(announce_ready, settings),
         )
         if counts:
-            write_sent(counts, sent)
+            write_counts(counts, sent)
         print_json({"sent": sent})
 
     run_until_stopped(main)

@@ -10,10 +10,16 @@ import psycopg
 from keywatt.demo import site_parts
 from keywatt.demo.screen import Screen
 from keywatt.demo.signals import Stopped, stopped_by_signals
-from keywatt.demo.site_parts import METERS
-from keywatt.demo.starting import Site, Wishes, choose_addresses, start_site
+from keywatt.demo.site_parts import COLLECTOR, METERS
+from keywatt.demo.starting import (
+    Site,
+    Wishes,
+    check_wishes,
+    choose_addresses,
+    start_site,
+)
 from keywatt.demo.state import DemoError, State, hold
-from keywatt.demo.tally import Ledger, read_ledger, read_sent, since, tally
+from keywatt.demo.tally import read_counts, read_ledger, since, tally
 from keywatt.parts import PartError, Supervisor
 from meters.meter import Transport
 from simulators.fleet import KEY_ACCOUNTS
@@ -40,6 +46,7 @@ def run_demo(wishes: Wishes, screen: Screen) -> Summary:
 
     """
     began_s = time.monotonic()
+    check_wishes(wishes)
     with stopped_by_signals(), hold(wishes.folder) as state:
         addresses = choose_addresses(wishes)
         with Supervisor(state.logs, site_parts.caller_environment()) as parts:
@@ -50,6 +57,8 @@ def run_demo(wishes: Wishes, screen: Screen) -> Summary:
                 return _finish(site, _live(site))
             except (OSError, RuntimeError, psycopg.Error, DatabaseError) as exc:
                 raise _cause(exc, state, parts) from exc
+            finally:
+                state.settings_file.unlink(missing_ok=True)
 
 
 def _welcome(site: Site, took_s: float) -> str:
@@ -61,7 +70,7 @@ def _welcome(site: Site, took_s: float) -> str:
     lines += [
         f"  Accounts   {', '.join(KEY_ACCOUNTS)}",
         f"  Logs       {site.parts.logs}",
-        f"  Database   {site.database_url}",
+        f"  Ask it     keywatt --config {site.state.settings_file} doctor",
         "  Stop       Ctrl-C; the next start goes on with the data",
     ]
     return "\n".join(lines)
@@ -85,20 +94,23 @@ def _live(site: Site) -> float:
 def _finish(site: Site, live_s: float) -> Summary:
     """Silence the meters, let what they said arrive, and count."""
     site.parts.stop([METERS])
-    sent = read_sent(site.state.counts_file(METERS))
-    collected = _drain(site, sum(sent.values()))
+    sent = read_counts(site.state.counts_file(METERS))
+    _await_messages(site, sent[Transport.MQTT])
+    site.parts.stop([COLLECTOR])  # it writes what it has read
+    answered = read_counts(site.state.counts_file(COLLECTOR))
     with connect(site.database_url) as conn:
         now = site.clock.now()
         points = load_points(conn)
         installed = min(m.installed_at for m in site.meters if m.installed_at)
         settled = [load_intervals(conn, p.point_id, installed, now) for p in points]
+        collected = since(site.before, read_ledger(conn), site.filled)
         alerts = load_alerts(conn, resolved_since=installed - timedelta(days=1))
     history = {
         str(t): {"stored": site.filled.stored[t], "repeated": site.filled.repeated[t]}
         for t in Transport
     }
     return {
-        "readings": tally(sent, collected),
+        "readings": tally(sent, answered, collected),
         "history": history,
         "intervals": sum(len(intervals.start_us) for intervals in settled),
         "alerts": len(alerts),
@@ -107,20 +119,17 @@ def _finish(site: Site, live_s: float) -> Summary:
     }
 
 
-def _drain(site: Site, sent: int) -> Ledger:
-    """Wait until all that was sent has arrived, or nothing more does."""
+def _await_messages(site: Site, sent: int) -> None:
+    """Wait until what was published has arrived, or long enough."""
     deadline_s = time.monotonic() + _DRAIN_WITHIN_S
     with connect(site.database_url, autocommit=True) as conn:
 
-        def collected() -> Ledger:
-            return since(site.before, read_ledger(conn), site.filled)
+        def have_arrived() -> bool:
+            arrived = since(site.before, read_ledger(conn), site.filled)
+            late = time.monotonic() > deadline_s
+            return late or arrived[Transport.MQTT].total >= sent
 
-        def is_complete() -> bool:
-            arrived = sum(counts.total for counts in collected().values())
-            return arrived >= sent or time.monotonic() > deadline_s
-
-        site.parts.watch(until=is_complete, every_s=_LOOK_EVERY_S)
-        return collected()
+        site.parts.watch(until=have_arrived, every_s=_LOOK_EVERY_S)
 
 
 def _cause(exc: Exception, state: State, parts: Supervisor) -> Exception:

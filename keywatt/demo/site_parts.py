@@ -1,6 +1,7 @@
 """The demo's programs: what each is started with, and when it is ready."""
 
 import http.client
+import json
 import os
 import signal
 import sys
@@ -96,6 +97,7 @@ def service_parts(
             environment={**environment, variable("ready_file"): str(ready)},
         )
 
+    collect = ("collect", "--counts", str(state.counts_file(COLLECTOR)))
     meters = (
         *("simulate", "--base-port", str(addresses.modbus_port)),
         *("--every", str(seconds_between_readings(clock.speed))),
@@ -107,7 +109,7 @@ def service_parts(
         is_ready=lambda: _is_healthy(addresses.dashboard_port),
         environment=environment,
     )
-    services = (service(COLLECTOR, "collect"), service(WORKER, "work"), dashboard)
+    services = (service(COLLECTOR, *collect), service(WORKER, "work"), dashboard)
     return {part.name: part for part in (*services, service(METERS, *meters))}
 
 
@@ -126,6 +128,22 @@ def seconds_between_readings(speed: float) -> float:
 def caller_environment() -> dict[str, str]:
     """Return what all parts inherit from whoever called the demo."""
     return inherited(os.environ)
+
+
+def write_settings(
+    file: Path, database_url: str, addresses: Addresses, clock: SiteClock
+) -> None:
+    """Let other commands find the running demo."""
+    content = {
+        "database_url": database_url,
+        "broker_port": addresses.broker_port,
+        "dashboard_port": addresses.dashboard_port,
+        "clock": str(clock),
+        "state_dir": str(file.parent),
+    }
+    # JSON's strings and numbers are TOML's too.
+    lines = [f"{key} = {json.dumps(value)}\n" for key, value in content.items()]
+    file.write_text("".join(lines), "utf-8")
 
 
 def _is_healthy(port: int) -> bool:

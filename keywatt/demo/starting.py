@@ -84,6 +84,12 @@ class Site:
     filled: Filled = field(default_factory=Filled)
 
 
+def check_wishes(wishes: Wishes) -> None:
+    """Raise `FaultError` now rather than when half of the site is up."""
+    for text in wishes.faults:
+        parse_fault(text, KEY_ACCOUNTS, datetime.now(UTC))
+
+
 def choose_addresses(wishes: Wishes) -> Addresses:
     """Find a port for everything; `DemoError` if the one asked for is taken."""
     if wishes.port is not None and not is_free(wishes.port):
@@ -125,13 +131,18 @@ def start_site(
     parts.launch(*(services[name] for name in early))
     history_to = site.clock.now()
     _fill_history(site, history_to)
+    with connect(site.database_url) as conn:
+        backlog = load_backlog(conn).days
     parts.launch(services[WORKER])
     parts.await_ready(COLLECTOR)
     # Not before the collector: the broker keeps messages only for who has subscribed.
     parts.start(services[METERS])
     _close_gap(site, history_to)
-    _settle(site)
+    _settle(site, backlog)
     parts.await_ready(*parts.names)
+    site_parts.write_settings(
+        state.settings_file, site.database_url, addresses, site.clock
+    )
     return site
 
 
@@ -229,12 +240,11 @@ def _close_gap(site: Site, history_to: datetime) -> None:
     _fill(site, history_to, site.clock.now(), lambda _: None)
 
 
-def _settle(site: Site) -> None:
+def _settle(site: Site, total: int) -> None:
     """Wait until the worker has settled and judged history."""
     history_to = site.clock.now()
     deadline_s = time.monotonic() + _SETTLE_WITHIN_S
     with connect(site.database_url, autocommit=True) as conn:
-        total = load_backlog(conn).days
         text = f"Settling and judging {total} point-days"
         with site.screen.bar(text, total) as show:
 

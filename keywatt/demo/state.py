@@ -39,16 +39,22 @@ class State:
         """One log a part."""
         return self.folder / "logs"
 
+    @property
+    def settings_file(self) -> Path:
+        """For other commands beside a running demo: `keywatt --config FILE ...`."""
+        return self.folder / "settings.toml"
+
     def ready_file(self, part: str) -> Path:
         """Return what a part writes once it serves."""
         return self.folder / "run" / f"{part}.ready"
 
     def counts_file(self, part: str) -> Path:
-        """Return where simulated meters write how many readings they gave."""
+        """Return where a part writes how many readings it has seen."""
         return self.folder / "run" / f"{part}.json"
 
     def clear_run(self) -> None:
-        """Forget what parts wrote in an earlier run."""
+        """Forget what was written of an earlier run."""
+        self.settings_file.unlink(missing_ok=True)
         shutil.rmtree(self.folder / "run", ignore_errors=True)
         (self.folder / "run").mkdir()
 

@@ -28,16 +28,20 @@ class Collected:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tally:
-    """Readings of one transport: sent = stored + repeated + refused + lost."""
+    """Readings of one transport: sent is the sum of all the others."""
 
     sent: int
     """Given whole by the meters, as they counted themselves."""
     stored: int
     repeated: int
     refused: int
+    unheard: int
+    """Given by a polled meter when the collector had stopped waiting for them: such an
+    answer must not be believed, and the next poll has what it said."""
     lost: int
 
 
+Counted = dict[Transport, int]
 Ledger = dict[Transport, Collected]
 
 
@@ -66,36 +70,55 @@ def since(then: Ledger, now: Ledger, history: Filled) -> Ledger:
     }
 
 
-def tally(sent: dict[Transport, int], collected: Ledger) -> dict[str, dict[str, int]]:
+def tally(
+    sent: Counted, answered: Counted, collected: Ledger
+) -> dict[str, dict[str, int]]:
     """Hold what meters gave against what arrived, by transport.
+
+    Parameters
+    ----------
+    sent
+        By the meters' own count.
+    answered
+        Polls that brought a reading, by the collector's own count. Messages that come
+        by themselves are kept by the broker until they are heard.
+    collected
+        What the database says of them.
 
     Examples
     --------
     >>> arrived = {t: Collected(stored=7, refused=1) for t in Transport}
-    >>> tally({Transport.MODBUS: 9, Transport.MQTT: 8}, arrived)["modbus"]["lost"]
-    1
+    >>> sent = {Transport.MODBUS: 10, Transport.MQTT: 8}
+    >>> found = tally(sent, {Transport.MODBUS: 9, Transport.MQTT: 8}, arrived)["modbus"]
+    >>> found["unheard"], found["lost"]
+    (1, 1)
 
     """
-    return {
-        str(t): asdict(
+    result = {}
+    for transport in Transport:
+        arrived, given = collected[transport], sent[transport]
+        unheard = 0
+        if transport is Transport.MODBUS:
+            unheard = given - answered[transport]
+        result[str(transport)] = asdict(
             Tally(
-                sent=sent[t],
-                stored=collected[t].stored,
-                repeated=collected[t].repeated,
-                refused=collected[t].refused,
-                lost=sent[t] - collected[t].total,
+                sent=given,
+                stored=arrived.stored,
+                repeated=arrived.repeated,
+                refused=arrived.refused,
+                unheard=unheard,
+                lost=given - unheard - arrived.total,
             )
         )
-        for t in Transport
-    }
+    return result
 
 
-def write_sent(file: Path, sent: dict[Transport, int]) -> None:
-    """Leave for the demo how many readings the simulated meters gave."""
-    file.write_text(json.dumps(sent), "utf-8")
+def write_counts(file: Path, counts: Counted) -> None:
+    """Leave for the demo how many readings a part has seen."""
+    file.write_text(json.dumps(counts), "utf-8")
 
 
-def read_sent(file: Path) -> dict[Transport, int]:
-    """Inverse of `write_sent`."""
+def read_counts(file: Path) -> Counted:
+    """Inverse of `write_counts`."""
     content = json.loads(file.read_text("utf-8"))
     return {transport: int(content[transport]) for transport in Transport}
