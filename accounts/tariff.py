@@ -51,9 +51,9 @@ def slots_of(span: str) -> list[int]:
     """
     start, dash, end = span.partition("-")
     first, stop = _half_hour(start, span), _half_hour(end, span)
-    if not dash or first == stop:
+    if not dash or first == stop or (first, stop) == (SLOTS, 0):
         raise ValueError(f"{span!r} is not a span of hours like 08:00-12:00")
-    if stop <= first:
+    if stop < first:
         stop += SLOTS
     return [slot % SLOTS for slot in range(first, stop)]
 

@@ -187,6 +187,19 @@ def test_the_unchanged_example_survives_the_writing(tmp_path) -> None:
             id="two meters at one time at one point",
         ),
         pytest.param(
+            lambda entered: (
+                again(*METER[:-1], serial="ST-1002", connection=OTHER_ADDRESS)(entered),
+                set_in(*METER, "removed_at", to=SWAP)(entered),
+            ),
+            "meter ST-1001 is still installed when ST-1002 comes",
+            id="removed after the next came",
+        ),
+        pytest.param(
+            set_in("accounts", 0, "name", to="  "),
+            r"accounts\[steel\]\.name: .*at least 1 character, not '  '",
+            id="empty name",
+        ),
+        pytest.param(
             set_in("accounts", 1, "points", 0, "meters", 0, "serial", to="ST-1001"),
             "meter ST-1001 is entered 2 times",
             id="one serial twice",

@@ -65,6 +65,8 @@ def test_energy_charge_of_the_steel_plant() -> None:
 def test_half_a_cent_goes_up_in_spite_of_floats() -> None:
     # 0.1 + 0.05 = 0.15000000000000002; 0.35 - 0.2 = 0.14999999999999997. Both are
     # 0.15 kWh, and 0.15 x 0.90 = 0.135 -> 0.14.
+    # 0.05 x 0.90 = 0.045 -> 0.05.
+    assert three_period().energy_charge({Period.PEAK: 0.05}) == Decimal("0.05")
     for energy in (0.1 + 0.05, 0.35 - 0.2):
         assert three_period().energy_charge({Period.PEAK: energy}) == Decimal("0.14")
 
@@ -82,6 +84,7 @@ def test_what_is_no_energy_has_no_price(kwh) -> None:
         ({"peak_hours": ["08:15-09:00"]}, "on half-hours"),
         ({"peak_hours": ["08:00"]}, "not a span of hours"),
         ({"peak_hours": ["09:00-09:00"]}, "not a span of hours"),
+        ({"peak_hours": ["24:00-00:00"]}, "not a span of hours"),
         ({"peak_hours": ["23:00-25:00"]}, "not a span of hours"),
         ({"currency": "yuan"}, "currency"),
         ({"price_per_kwh": {"valley": -1, "flat": 1, "peak": 1}}, "greater than or"),
