@@ -69,7 +69,10 @@ def sentence(error: ValidationError, entered: object) -> str:
         their code, serial or name, or counted from 1.
 
     """
-    first = error.errors()[0]
+    found = error.errors()
+    # A misspelt key is also a missing one: the misspelling is what helps.
+    unknown = (one for one in found if one["type"] == "extra_forbidden")
+    first = next(unknown, found[0])
     key = _key_path(first["loc"], entered)
     return f"{key}: {_reason(first)}" if key else _reason(first)
 

@@ -137,6 +137,13 @@ def test_the_unchanged_example_survives_the_writing(tmp_path) -> None:
             id="unknown key",
         ),
         pytest.param(
+            lambda entered: entered["accounts"][0].update(
+                manger=entered["accounts"][0].pop("manager")
+            ),
+            r"accounts\[steel\]\.manger: unknown key",
+            id="misspelt key",
+        ),
+        pytest.param(
             set_in(*METER, "connection", "port", to="502"),
             rf"{AT_METER}\.connection\.port: .*valid integer, not '502'",
             id="wrong type",
