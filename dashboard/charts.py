@@ -9,14 +9,14 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import numpy.typing as npt
 import plotly.graph_objects as go
 
 from dashboard import theme, thinning
+from dashboard.wall_clock import Moments, runs_back, wall_clock
 from meters.reading import from_utc_us, utc_us
 from reports.account_views import DurationCurve, TypicalDay
 from reports.alert_views import AlertView
-from reports.load_curve import FloatArray, IntArray, LoadCurve
+from reports.load_curve import FloatArray, LoadCurve
 from reports.texts import text
 from reports.wording import sentence
 from reports.writing import Reader, power
@@ -64,7 +64,7 @@ def load_figure(
     for alert in alerts:
         _draw_alert(figure, curve, alert, reader, until)
     if len(curve):
-        edges = _wall_clock(
+        edges = wall_clock(
             np.array([curve.start_us[0], curve.start_us[-1] + _QUARTER_US]), reader.zone
         )
         figure.update_xaxes(range=[str(edges[0]), str(edges[1])])
@@ -172,14 +172,13 @@ def _canvas(height: int, *, top: int = 30) -> go.Figure:
 
 def _draw_load(figure: go.Figure, curve: LoadCurve, reader: Reader) -> None:
     chosen = thinning.kept(curve.load_kw, thinning.LOAD_POINTS)
-    times = _with_breaks(_wall_clock(curve.start_us[chosen], reader.zone))
-    load = curve.load_kw[chosen].copy()
-    load[times[1]] = np.nan
+    times = wall_clock(curve.start_us[chosen], reader.zone)
+    load = np.where(runs_back(times), np.nan, curve.load_kw[chosen])
     estimated = curve.estimated[chosen]
     step = thinning.step_of(len(curve), thinning.LOAD_POINTS)
     shape = "hv" if step == 1 else "linear"
     figure.add_scatter(
-        x=times[0],
+        x=times,
         y=load,
         mode="lines",
         line={"color": theme.MEASURED, "width": 1.6, "shape": shape},
@@ -188,7 +187,7 @@ def _draw_load(figure: go.Figure, curve: LoadCurve, reader: Reader) -> None:
     )
     if estimated.any():
         figure.add_scatter(
-            x=times[0],
+            x=times,
             y=np.where(estimated, load, np.nan),
             mode="lines+markers",
             marker={"size": 3, "color": theme.ESTIMATED},
@@ -202,7 +201,7 @@ def _draw_band(figure: go.Figure, curve: LoadCurve, reader: Reader) -> None:
     if np.isnan(curve.expected_kw).all():
         return
     starts = thinning.band(curve.low_kw, curve.high_kw, thinning.BAND_POINTS)
-    times = _wall_clock(curve.start_us[starts], reader.zone)
+    times = wall_clock(curve.start_us[starts], reader.zone)
     low = thinning.over_buckets(curve.low_kw, starts, np.fmin)
     high = thinning.over_buckets(curve.high_kw, starts, np.fmax)
     _area(figure, times, (low, high), theme.EXPECTED, ("legend-expected-band", reader))
@@ -218,7 +217,7 @@ def _draw_band(figure: go.Figure, curve: LoadCurve, reader: Reader) -> None:
 
 def _area(
     figure: go.Figure,
-    x: Sequence[str] | npt.NDArray[np.datetime64],
+    x: Sequence[str] | Moments,
     edges: tuple[FloatArray, FloatArray],
     colour: str,
     legend: tuple[str, Reader],
@@ -248,7 +247,7 @@ def _draw_gaps(figure: go.Figure, curve: LoadCurve, reader: Reader) -> None:
     longest = sorted(edges.tolist(), key=lambda e: e[0] - e[1])[: thinning.GAPS]
     for shown, (first, last) in enumerate(longest):
         stop_us = curve.start_us[last - 1] + _QUARTER_US
-        ends = _wall_clock(np.array([curve.start_us[first], stop_us]), reader.zone)
+        ends = wall_clock(np.array([curve.start_us[first], stop_us]), reader.zone)
         figure.add_vrect(
             x0=str(ends[0]),
             x1=str(ends[1]),
@@ -290,7 +289,7 @@ def _draw_alert(
     if last <= first:
         return
     name = text("legend-alert", reader.language)
-    ends = _wall_clock(np.array([first, last]), reader.zone)
+    ends = wall_clock(np.array([first, last]), reader.zone)
     figure.add_vrect(
         x0=str(ends[0]),
         x1=str(ends[1]),
@@ -322,16 +321,6 @@ def _near(curve: LoadCurve, contract_kw: float) -> bool:
     return bool(contract_kw <= 2 * highest)
 
 
-def _wall_clock(start_us: IntArray, zone: object) -> npt.NDArray[np.datetime64]:
-    """Local times without zone, dtype datetime64[s], of microseconds since 1970."""
-    offset_s = [
-        (from_utc_us(int(us)).astimezone(zone).utcoffset()).total_seconds()  # type: ignore[arg-type, union-attr]
-        for us in start_us
-    ]
-    local_s = start_us // 1_000_000 + np.array(offset_s, dtype=np.int64)
-    return local_s.astype("datetime64[s]")
-
-
 def _zoned(code: str, reader: Reader) -> str:
     return sentence(code, {"zone": zone_name(reader)}, reader)
 
@@ -339,12 +328,3 @@ def _zoned(code: str, reader: Reader) -> str:
 def zone_name(reader: Reader) -> str:
     """Name the zone for people: its key, such as Asia/Shanghai."""
     return reader.zone.key if isinstance(reader.zone, ZoneInfo) else str(reader.zone)
-
-
-def _with_breaks(
-    times: npt.NDArray[np.datetime64],
-) -> tuple[npt.NDArray[np.datetime64], npt.NDArray[np.bool_]]:
-    """Find where the wall clock steps back: the line must not run backwards."""
-    back = np.zeros(times.size, dtype=np.bool_)
-    back[1:] = times[1:] < times[:-1]
-    return times, back

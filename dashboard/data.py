@@ -27,6 +27,7 @@ from reports.portfolio import Portfolio
 from reports.texts import Language
 from reports.today import AccountToday
 from reports.writing import Reader
+from storage.database import DatabaseError
 
 # It warns of being imported before the server runs, which is how it is meant here.
 logging.getLogger("streamlit.runtime.caching.cache_data_api").setLevel(logging.ERROR)
@@ -141,7 +142,7 @@ def _connection() -> Iterator[Connection[TupleRow]]:
     try:
         with source().connect() as conn:
             yield conn
-    except psycopg.OperationalError as exc:
+    except (psycopg.OperationalError, DatabaseError) as exc:
         raise ServiceAwayError(str(exc)) from exc
 
 

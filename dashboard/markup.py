@@ -1,8 +1,4 @@
-"""HTML of the pages, as pure functions: values in, escaped text out.
-
-Not named html.py: Streamlit puts this folder first on the path, where it would hide
-the standard library's.
-"""
+"""HTML of the pages, as pure functions: values in, escaped text out."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -11,25 +7,19 @@ from urllib.parse import quote
 
 from accounts.account import Account
 from dashboard import theme
+from dashboard.alert_markup import open_alerts
 from dashboard.figures import against_expected
+from dashboard.phrase import said
 from dashboard.sparkline import as_image, sparkline
 from dashboard.thinning import LOAD_POINTS, step_of
 from reports.account_views import AccountReview, PeriodShare, TypicalDay
-from reports.alert_views import AlertView
 from reports.expectation import BAND_DAYS
 from reports.finding import Finding, told
 from reports.texts import text
 from reports.today import AccountToday
-from reports.wording import sentence
-from reports.writing import ABSENT, Figure, Reader, energy, power
+from reports.writing import ABSENT, Reader, energy, power
 
-_SHOWN_ALERTS = 2
 _NOTICEABLE_KW = 0.1
-
-
-def said(code: str, reader: Reader, /, **figures: Figure) -> str:
-    """Say a sentence, escaped."""
-    return escape(sentence(code, figures, reader))
 
 
 def account_link(code: str) -> str:
@@ -74,7 +64,7 @@ def portfolio_row(today: AccountToday, reader: Reader) -> str:
         _cell("", "figure", energy(today.curve.energy_kwh), _against(today, reader)),
         _cell("", "figure", power(today.curve.peak_kw), _of_contract(today, reader)),
         _cell("", "figure", _age(today, reader), _gaps(today, reader)),
-        _open_alerts(today.alerts, reader),
+        open_alerts(today.alerts, reader),
     )
     return (
         f'<a class="kw-row {mark}" href="{account_link(account.code)}" '
@@ -127,55 +117,6 @@ def _gaps(today: AccountToday, reader: Reader) -> str:
 
 def _warn(told: str) -> str:
     return f'<span class="kw-warn">{told}</span>'
-
-
-def _open_alerts(alerts: Sequence[AlertView], reader: Reader) -> str:
-    if not alerts:
-        return ""
-    lines = "".join(
-        f"<div>{tag(alert, reader)} {escape(alert.text(reader))}</div>"
-        for alert in alerts[:_SHOWN_ALERTS]
-    )
-    more = len(alerts) - _SHOWN_ALERTS
-    if more > 0:
-        lines += f'<div class="kw-small">{said("more-alerts", reader, more=more)}</div>'
-    return f'<div class="kw-what">{lines}</div>'
-
-
-def tag(alert: AlertView, reader: Reader) -> str:
-    """Name an alert's state in a small coloured label."""
-    state = said(f"state-{alert.state}", reader)
-    return f'<span class="kw-tag kw-tag-{escape(alert.state)}">{state}</span>'
-
-
-def alert_block(alert: AlertView, reader: Reader) -> str:
-    """Show one alert with every step of its life."""
-    steps = "".join(f"<li>{_step(e.action, e.at, e.who, e.why, reader)}</li>"
-                    for e in alert.events)  # fmt: skip
-    return (
-        f'<div class="kw-alert kw-state-{escape(alert.state)}">'
-        f"<b>{escape(alert.title(reader))}</b> {tag(alert, reader)}"
-        f"<p>{escape(alert.text(reader))}</p>"
-        f'<span class="kw-small">{escape(alert.point_name)}</span>'
-        f'<ul class="kw-steps">{steps}</ul></div>'
-    )
-
-
-def _step(action: str, at: Figure, who: str, why: str, reader: Reader) -> str:
-    told = said(f"alert-{action}", reader, who=who, at=at)
-    by_person = action in {"acknowledged", "planned"}
-    return f"{told} {said('alert-why', reader, why=why)}" if why and by_person else told
-
-
-def history(alerts: Sequence[AlertView], reader: Reader) -> str:
-    """List alerts with their steps, newest first."""
-    blocks = "".join(alert_block(alert, reader) for alert in alerts)
-    return f'<div class="kw-history">{blocks}</div>'
-
-
-def empty(title: str, what_to_do: str) -> str:
-    """Say that there is nothing, and what to do about it."""
-    return f'<div class="kw-empty"><b>{title}</b><span>{what_to_do}</span></div>'
 
 
 def findings(found: Sequence[Finding], reader: Reader) -> str:
@@ -261,19 +202,6 @@ def back_link(reader: Reader) -> str:
     """Link to the portfolio."""
     told = said("back-to-portfolio", reader)
     return f'<a class="kw-back" href="./" target="_self">‹ {told}</a>'
-
-
-def note(code: str, reader: Reader, /, **figures: Figure) -> str:
-    """Say something small and grey."""
-    return f'<div class="kw-note">{said(code, reader, **figures)}</div>'
-
-
-def all_well(reader: Reader) -> str:
-    """Say that no alert is open."""
-    return (
-        f'<p style="margin:.2rem 0">{said("no-alerts", reader)}</p>'
-        f"{note('no-alerts-do', reader)}"
-    )
 
 
 def load_caption(review: AccountReview, reader: Reader) -> str:

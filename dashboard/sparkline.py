@@ -90,7 +90,8 @@ def _highest(curve: LoadCurve) -> float:
 def _runs(chosen: BoolArray) -> Iterator[tuple[int, int]]:
     """Give [first, last) of each unbroken stretch of what is chosen."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], chosen.astype(np.int8), [0]])))
-    yield from edges.reshape(-1, 2).tolist()
+    ends = edges.tolist()
+    yield from zip(ends[::2], ends[1::2], strict=True)
 
 
 def _area(

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from accounts.account import Account
-from dashboard import charts, data, figures, markup
+from dashboard import alert_markup, charts, data, figures, markup, phrase
 from dashboard.pages.alert_actions import alert_card
 from dashboard.pages.pieces import metrics
 from reports.account_views import AccountReview
@@ -29,23 +29,23 @@ def page() -> None:
             choose(words)
     except NoSuchAccountError:
         st.html(
-            markup.empty(
-                markup.said("account-unknown", words, code=code or ""),
-                markup.said("account-unknown-do", words),
+            phrase.empty(
+                phrase.said("account-unknown", words, code=code or ""),
+                phrase.said("account-unknown-do", words),
             )
         )
         st.html(markup.back_link(words))
     except data.ServiceAwayError:
-        st.html(markup.empty(markup.said("service-away", words), ""))
+        st.html(phrase.empty(phrase.said("service-away", words), ""))
 
 
 def choose(words: Reader) -> None:
     """Offer the accounts by name."""
-    st.html(f"<h1>{markup.said('choose-account', words)}</h1>")
+    st.html(f"<h1>{phrase.said('choose-account', words)}</h1>")
     accounts = data.accounts()
     if not accounts:
-        title = markup.said("portfolio-empty", words)
-        st.html(markup.empty(title, markup.said("portfolio-empty-do", words)))
+        title = phrase.said("portfolio-empty", words)
+        st.html(phrase.empty(title, phrase.said("portfolio-empty-do", words)))
         return
     chosen = st.selectbox(
         text("choose-account-do", words.language),
@@ -72,13 +72,13 @@ def today_section(code: str) -> None:
     try:
         today = data.today(code)
     except data.ServiceAwayError:
-        st.html(markup.empty(markup.said("service-away", data.reader()), ""))
+        st.html(phrase.empty(phrase.said("service-away", data.reader()), ""))
         return
     reader = data.reader(today.account)
     metrics(figures.of_today(today, reader), "figures-today")
     chart, alerts = st.columns([2, 1], gap="small")
     with chart, st.container(key="card-today"):
-        st.html(f"<h2>{markup.said('section-today', reader)}</h2>")
+        st.html(f"<h2>{phrase.said('section-today', reader)}</h2>")
         figure = charts.load_figure(
             today.curve,
             reader,
@@ -90,9 +90,9 @@ def today_section(code: str) -> None:
         alt = sentence("sparkline-alt", {"name": today.account.name}, reader)
         _chart(figure, "today", alt)
     with alerts, st.container(key="card-alerts"):
-        st.html(f"<h2>{markup.said('section-alerts', reader)}</h2>")
+        st.html(f"<h2>{phrase.said('section-alerts', reader)}</h2>")
         if not today.alerts:
-            st.html(markup.all_well(reader))
+            st.html(alert_markup.all_well(reader))
         for alert in today.alerts:
             alert_card(alert, reader)
 
@@ -103,7 +103,7 @@ def period_section(account: Account) -> None:
     reader = data.reader(account)
     words = reader.language
     title, choice = st.columns([1, 2], vertical_alignment="bottom")
-    title.html(f'<h2 class="kw-section">{markup.said("section-period", reader)}</h2>')
+    title.html(f'<h2 class="kw-section">{phrase.said("section-period", reader)}</h2>')
     with choice, st.container(horizontal=True, horizontal_alignment="right"):
         days = st.segmented_control(
             text("period", words),
@@ -137,7 +137,7 @@ def period_section(account: Account) -> None:
 
 def _load_card(review: AccountReview, reader: Reader) -> None:
     with st.container(key="card-load"):
-        st.html(f"<h2>{markup.said('section-load', reader)}</h2>")
+        st.html(f"<h2>{phrase.said('section-load', reader)}</h2>")
         st.html(markup.load_caption(review, reader))
         figure = charts.load_figure(
             review.curve,
@@ -152,8 +152,8 @@ def _load_card(review: AccountReview, reader: Reader) -> None:
 
 def _typical_card(review: AccountReview, reader: Reader) -> None:
     with st.container(key="card-typical"):
-        st.html(f"<h2>{markup.said('section-typical', reader)}</h2>")
-        st.html(markup.note("caption-typical", reader))
+        st.html(f"<h2>{phrase.said('section-typical', reader)}</h2>")
+        st.html(phrase.note("caption-typical", reader))
         for column, typical in zip(
             st.columns(3, gap="small"), review.typical_days, strict=True
         ):
@@ -168,31 +168,31 @@ def _typical_card(review: AccountReview, reader: Reader) -> None:
 
 def _duration_card(review: AccountReview, reader: Reader) -> None:
     with st.container(key="card-duration"):
-        st.html(f"<h2>{markup.said('section-duration', reader)}</h2>")
-        st.html(markup.note("caption-duration", reader))
+        st.html(f"<h2>{phrase.said('section-duration', reader)}</h2>")
+        st.html(phrase.note("caption-duration", reader))
         figure = charts.duration_figure(review.duration, reader)
         _chart(figure, "duration", text("section-duration", reader.language))
 
 
 def _advice_card(review: AccountReview, reader: Reader) -> None:
     with st.container(key="card-advice"):
-        st.html(f"<h2>{markup.said('hint-title', reader)}</h2>")
+        st.html(f"<h2>{phrase.said('hint-title', reader)}</h2>")
         st.html(markup.advice(review, reader))
 
 
 def _tariff_card(review: AccountReview, reader: Reader) -> None:
     with st.container(key="card-tou"):
-        st.html(f"<h2>{markup.said('section-tou', reader)}</h2>")
+        st.html(f"<h2>{phrase.said('section-tou', reader)}</h2>")
         st.html(markup.tariff_periods(review, reader))
 
 
 def _history_card(review: AccountReview, reader: Reader) -> None:
     with st.container(key="card-history"):
-        st.html(f"<h2>{markup.said('section-history', reader)}</h2>")
+        st.html(f"<h2>{phrase.said('section-history', reader)}</h2>")
         if review.alerts:
-            st.html(markup.history(review.alerts, reader))
+            st.html(alert_markup.history(review.alerts, reader))
         else:
-            st.html(markup.note("no-history", reader))
+            st.html(phrase.note("no-history", reader))
 
 
 def _chart(figure: charts.Figure, key: str, alt: str) -> None:

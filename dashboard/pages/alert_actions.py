@@ -6,7 +6,7 @@ from datetime import datetime, time, timedelta
 import streamlit as st
 
 from alerts.lifecycle import AlertError
-from dashboard import data, markup
+from dashboard import alert_markup, data
 from reports.alert_views import AlertView
 from reports.texts import text
 from reports.wording import sentence
@@ -15,7 +15,7 @@ from reports.writing import Reader
 
 def alert_card(alert: AlertView, reader: Reader) -> None:
     """Draw an alert, its history and its buttons."""
-    st.html(markup.alert_block(alert, reader))
+    st.html(alert_markup.alert_block(alert, reader))
     done = st.session_state.pop(f"done-{alert.alert_id}", None)
     if done:
         st.success(done)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import data, figures, markup
+from dashboard import data, figures, markup, phrase
 from dashboard.pages.pieces import metrics
 from reports.texts import Language, text
 from reports.today import AccountToday
@@ -33,11 +33,11 @@ def listing(query: str, *, only_alerts: bool) -> None:
     try:
         portfolio = data.portfolio()
     except data.ServiceAwayError:
-        st.html(markup.empty(markup.said("service-away", words), ""))
+        st.html(phrase.empty(phrase.said("service-away", words), ""))
         return
     if not portfolio.rows:
-        title = markup.said("portfolio-empty", words)
-        st.html(markup.empty(title, markup.said("portfolio-empty-do", words)))
+        title = phrase.said("portfolio-empty", words)
+        st.html(phrase.empty(title, phrase.said("portfolio-empty-do", words)))
         return
     metrics(figures.of_portfolio(portfolio, words), "figures-portfolio")
     rows = [
@@ -50,10 +50,10 @@ def listing(query: str, *, only_alerts: bool) -> None:
         st.html(markup.key(words))
     elif query:
         st.html(
-            markup.empty(markup.said("portfolio-none-found", words, query=query), "")
+            phrase.empty(phrase.said("portfolio-none-found", words, query=query), "")
         )
     else:
-        st.html(markup.empty(markup.said("no-alerts", words), ""))
+        st.html(phrase.empty(phrase.said("no-alerts", words), ""))
 
 
 def _fits(row: AccountToday, query: str, language: Language) -> bool:

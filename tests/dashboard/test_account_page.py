@@ -1,0 +1,136 @@
+from datetime import timedelta
+
+import pytest
+
+from dashboard import data
+from storage import alerts as stored
+from storage.database import connect
+from tests.dashboard import made
+from tests.dashboard.pages_under_test import configure, html, metrics, run
+
+
+@pytest.fixture
+def show(monkeypatch):
+    """Put hand-made reports in place of the database's."""
+
+    def put(today, review):
+        configure()
+        monkeypatch.setattr(data, "today", lambda code: today)
+        monkeypatch.setattr(data, "review", lambda code, days: review)
+        return run("account", account="steel")
+
+    return put
+
+
+def test_figures_and_advice(show) -> None:
+    page = show(made.today(), made.review())
+    figures = metrics(page)
+    # 16:30 UTC on the 11th is 01:30 on the 12th in Seoul; 412.44 of 500 kW is 82 %.
+    assert figures["Peak"] == ("412.4 kW", "Thu 12 Mar 01:30 · 82 % of contract")
+    assert figures["Load factor"] == ("24 %", "mean 100 kW")
+    assert figures["Load now"] == ("100 kW", "expected 80 kW to 120 kW")
+    assert figures["Today so far"] == ("1,400 kWh", "expected 1,400 kWh")
+    assert figures["Energy charge"] == ("KRW 31.50", "Three periods")
+    assert "Start Arc furnace at 06:00 instead of 10:00: 200 kWh" in html(page)
+    assert "worth KRW 103.00 a day" in html(page)
+    assert "No open alerts." in html(page)
+
+
+def test_what_people_typed_is_shown_as_text(show) -> None:
+    alert = made.alert("acknowledged")
+    page = show(made.today(alerts=(alert,)), made.review(alerts=(alert,)))
+    assert "&lt;b&gt;crane&lt;/b&gt; repair" in html(page)
+    assert "<b>crane" not in html(page)
+
+
+def test_an_account_without_load_says_what_to_wait_for(seeded) -> None:
+    configure(seeded.url)
+    page = run("account", account="other")
+    assert "No settled load yet." in html(page)
+    assert metrics(page)["Load now"] == ("–", "no expected band yet")
+    assert "Peak" not in metrics(page)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [pytest.param("nowhere", id="unknown"), pytest.param("other", id="not theirs")],
+)
+def test_an_account_that_is_not_theirs_cannot_be_told_from_none(seeded, code) -> None:
+    configure(seeded.url, manager="Mei Tan")
+    page = run("account", account=code)
+    assert f"There is no account “{code}” among yours." in html(page)
+    assert 'href="./"' in html(page)
+    assert "Other Ltd" not in html(page)
+    assert not page.metric
+
+
+def test_without_an_account_it_offers_a_choice(seeded) -> None:
+    configure(seeded.url, manager="Mei Tan")
+    page = run("account")
+    assert page.selectbox(key="chosen").options == ["Hanbit Steel", "Naru Clinic"]
+
+
+@pytest.fixture
+def with_alert(seeded) -> int:
+    """Open an alert on the steel account; returns its id."""
+    with connect(seeded.url) as conn:
+        alert = made.alert()
+        stored.open_alert(
+            conn,
+            seeded.steel.point_id,
+            kind=alert.kind,
+            code=alert.code,
+            figures=alert.figures,
+            who="keywatt",
+            why="three intervals",
+            at=alert.opened_at,
+        )
+        conn.commit()
+        (opened,) = stored.load_alerts(conn)
+    return opened.alert_id
+
+
+def button(page, key: str):
+    return next(b for b in page.button if b.form_id == key)
+
+
+def test_acknowledging_is_stored_and_shown(seeded, with_alert) -> None:
+    configure(seeded.url)
+    page = run("account", account="steel")
+    page.text_input(key=f"seen-why-{with_alert}").set_value("called them")
+    button(page, f"acknowledge-{with_alert}").click().run()
+    assert not page.exception
+    assert page.success[0].value == "Acknowledged. Stored as Mei Tan, Thu 12 Mar 14:10."
+    assert "Acknowledged by Mei Tan, Thu 12 Mar 14:10 “called them”" in html(page)
+    with connect(seeded.url) as conn:
+        (alert,) = stored.load_alerts(conn)
+        steps = stored.load_events(conn, with_alert)
+    assert alert.state == "acknowledged"
+    assert (steps[-1].who, steps[-1].why) == ("Mei Tan", "called them")
+
+
+def test_a_planned_change_needs_a_reason_and_an_end_to_come(seeded, with_alert) -> None:
+    configure(seeded.url)
+    page = run("account", account="steel")
+    planned = f"planned-{with_alert}"
+    button(page, planned).click().run()
+    assert "Say in a few words why" in page.error[0].value
+    page.text_input(key=f"plan-why-{with_alert}").set_value("overhaul")
+    page.date_input(key=f"plan-day-{with_alert}").set_value(made.NOW.date())
+    button(page, planned).click().run()  # 06:00 today in Seoul is past
+    assert page.error[0].value == "The end lies in the past. Choose a later time."
+    tomorrow = made.NOW.date() + timedelta(days=1)
+    page.date_input(key=f"plan-day-{with_alert}").set_value(tomorrow)
+    button(page, planned).click().run()
+    assert not page.exception
+    assert "Marked as planned until Fri 13 Mar 06:00." in page.success[0].value
+    with connect(seeded.url) as conn:
+        (alert,) = stored.load_alerts(conn)
+    assert alert.state == "planned"
+
+
+def test_the_page_speaks_chinese(seeded) -> None:
+    configure(seeded.url, language="zh")
+    page = run("account", account="steel")
+    assert "返回客户总览" in html(page)
+    assert "最大负荷" in metrics(page)
