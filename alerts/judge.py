@@ -58,7 +58,7 @@ def judge_point(conn: Connection[TupleRow], point_id: int, now: datetime) -> lis
     events = []
     replay = _replay(conn, point_id, learnt_from, stop, unusual)
     if replay is not None:
-        stood = _stood(conn, standing, unusual, since)
+        stood = _stood(conn, standing, since)
         for change in replay.changes(utc_us(since), stood):
             event_id = _apply(conn, point_id, change, unusual)
             events += [] if event_id is None else [event_id]
@@ -91,15 +91,12 @@ def _span(each: UnusualSpan) -> Span:
 
 
 def _stood(
-    conn: Connection[TupleRow],
-    standing: Alert | None,
-    unusual: list[UnusualSpan],
-    since: datetime,
+    conn: Connection[TupleRow], standing: Alert | None, since: datetime
 ) -> Standing | None:
-    """Return the deviation alert as it stood when the interval at `since` began."""
-    if standing is not None and standing.opened_at <= since:
-        return Standing(planned_until_us=_planned_until_us(conn, standing))
-    return Standing() if _on_record(unusual, since) else None
+    """Return the standing alert if it stood when the interval at `since` began."""
+    if standing is None or standing.opened_at > since:
+        return None
+    return Standing(planned_until_us=_planned_until_us(conn, standing))
 
 
 def _planned_until_us(conn: Connection[TupleRow], alert: Alert) -> int | None:

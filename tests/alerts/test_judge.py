@@ -12,7 +12,6 @@ from tests.fix_seeded_accounts import add_load
 from tests.plant import FIRST_DAY, QUARTER, TODAY, at
 
 TOMORROW = TODAY + timedelta(days=1)
-MONDAY = date(2026, 5, 4)
 
 
 def test_a_drop_opens_one_alert_with_its_evidence(running_plant) -> None:
@@ -119,17 +118,6 @@ def test_a_planned_change_mutes_and_the_load_is_judged_again_after_it(
     assert (second.state, second.opened_at) == ("open", at(TOMORROW, 12, 45))
     plant.run_each_quarter(at(TOMORROW, 14))
     assert [a.state for a in plant.alerts()] == ["resolved", "resolved"]
-
-
-def test_days_with_alerts_and_planned_changes_are_not_learnt(running_plant) -> None:
-    plant = running_plant
-    for day in (TODAY, TOMORROW):
-        plant.run(at(day, 10))
-        plant.run(at(day, 15), load_kw=100.0)
-    plant.run(at(MONDAY, 10))
-    plant.run(at(MONDAY, 12), load_kw=100.0)
-    figures = plant.alerts()[-1].figures
-    assert (figures["expected_kw"], figures["low_kw"]) == (400.0, 304.0)
 
 
 def test_five_like_days_with_alerts_are_a_new_level(plant) -> None:
@@ -243,6 +231,21 @@ def test_what_late_data_shows_is_opened_at_its_time(running_plant) -> None:
         at(TODAY, 10, 45),
         at(TODAY, 12, 30),
     )
+
+
+def test_an_earlier_deviation_that_comes_late_does_not_close_the_one_that_stands(
+    running_plant,
+) -> None:
+    plant = running_plant
+    plant.run(at(TODAY, 9))
+    plant.run(at(TODAY, 11), load_kw=math.nan)
+    plant.run(at(TODAY, 14))
+    plant.run(at(TODAY, 15), load_kw=100.0)
+    [alert] = plant.alerts()
+    judge_again(plant.conn, plant.point_id, at(TODAY, 9))
+    add_load(plant.conn, plant.point_id, at(TODAY, 9), np.full(8, 100.0))
+    assert plant.judge() == []
+    assert plant.alerts() == [alert]
 
 
 def test_a_judged_point_is_not_due_until_the_next_interval(running_plant) -> None:

@@ -9,7 +9,7 @@ from keywatt.settling import Settled, settle_point
 from storage.database import connect
 from storage.dirty import take_dirty
 from storage.intervals import load_intervals
-from storage.judging import GRACE, points_due
+from storage.judging import GRACE, lock_judged_to, points_due, store_judged_to
 from tests.fix_seeded_accounts import add_account
 from tests.registers import part, readings_of, write
 
@@ -132,6 +132,20 @@ def test_sixty_days_are_settled_in_order_of_seconds(point) -> None:
     assert point.kwh() == pytest.approx((load_kw / 4).tolist(), abs=0.011)
 
 
+def test_what_late_readings_change_is_judged_again(point) -> None:
+    every = readings_of(point.meter_id, START, LOAD_KW)
+    now = START + 8 * QUARTER
+    write(point.url, part(every, np.array([0, 1, 2, 5, 6, 7, 8])))
+    point.settle(now)
+    with connect(point.url) as conn:
+        lock_judged_to(conn, point.point_id)
+        store_judged_to(conn, point.point_id, now)
+    write(point.url, part(every, np.array([3, 4])))
+    point.settle(now)
+    with connect(point.url) as conn:
+        assert lock_judged_to(conn, point.point_id) == START + 2 * QUARTER
+
+
 def test_a_point_is_due_when_dirty_and_a_further_interval_can_be_complete(
     point,
 ) -> None:
@@ -141,7 +155,8 @@ def test_a_point_is_due_when_dirty_and_a_further_interval_can_be_complete(
     with connect(point.url) as conn:
         assert points_due(conn, now) == [point.point_id]
         settle_point(conn, point.point_id, now)
-        conn.execute("INSERT INTO judged SELECT point_id, %s FROM point", (now,))
+        lock_judged_to(conn, point.point_id)
+        store_judged_to(conn, point.point_id, now)
         conn.commit()
         assert points_due(conn, now) == []
         write(point.url, part(every, slice(5, 6)))
