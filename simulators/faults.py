@@ -48,15 +48,24 @@ class Fault:
     """None: it has not ended yet."""
 
     def active(self, minute: IntArray) -> npt.NDArray[np.bool_]:
-        """Say for each minute since 1970 UTC, shape (n,), whether it has begun."""
-        on = minute >= utc_us(self.starts_at) // _MINUTE_US
+        """Say for each minute since 1970 UTC, shape (n,), whether it is on.
+
+        It begins and ends with the next whole minute, so that one which is made or
+        ended now changes nothing that a meter has already shown.
+        """
+        on = minute >= _next_minute(self.starts_at)
         if self.ends_at is not None:
-            on &= minute < utc_us(self.ends_at) // _MINUTE_US
+            on &= minute < _next_minute(self.ends_at)
         return on
 
     def active_at(self, moment: datetime) -> bool:
         """Say whether it is there at a moment."""
         return bool(self.active(np.array([utc_us(moment) // _MINUTE_US]))[0])
+
+
+def _next_minute(moment: datetime) -> int:
+    """First whole minute since 1970 UTC that is not before a moment."""
+    return -(-utc_us(moment) // _MINUTE_US)
 
 
 def parse_fault(text: str, accounts: Collection[str], starts_at: datetime) -> Fault:

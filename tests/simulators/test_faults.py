@@ -35,3 +35,14 @@ def test_a_fault_has_a_start_and_an_end() -> None:
     seconds = [-1, 0, 119, 120]
     moments = [NOW + timedelta(seconds=s) for s in seconds]
     assert [fault.active_at(m) for m in moments] == [False, True, True, False]
+
+
+def test_a_fault_made_now_leaves_the_minute_alone() -> None:
+    fault = Fault(
+        kind=FaultKind.OUTAGE,
+        account="steel",
+        starts_at=NOW + timedelta(seconds=20),
+        ends_at=NOW + timedelta(seconds=80),
+    )
+    moments = [NOW + timedelta(seconds=s) for s in (20, 59, 60, 119, 120)]
+    assert [fault.active_at(m) for m in moments] == [False, False, True, True, False]
