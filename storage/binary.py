@@ -4,8 +4,8 @@ Formats: PostgreSQL documentation, COPY (Binary Format); array_recv in its sourc
 arrays. All is big-endian; a timestamptz is microseconds since 2000 UTC.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -21,12 +21,14 @@ Int32Array = npt.NDArray[np.int32]
 _EPOCH_2000_US = 946_684_800_000_000
 _COPY_HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 _COPY_TRAILER = b"\xff\xff"
-_NULL = -1
+_CHUNK_ROWS = 1024
+_NULL_BYTE = 0xFF
+"""A NULL has length -1 and no data: four of these."""
 
 
-def copy_bytes(
+def copy_chunks(
     number: Int32Array, times_us: tuple[IntArray, ...], values: FloatArray
-) -> bytes:
+) -> Iterator[bytes]:
     """Encode rows of one int, some times and some floats for COPY (FORMAT BINARY).
 
     Rows that lack the same values are put together: such a group has rows of one
@@ -41,52 +43,47 @@ def copy_bytes(
     values : array, shape (n, k)
         Last columns, double precision; NaN becomes NULL.
 
+    Yields
+    ------
+    bytes
+        Chunks small enough for the processor's cache; the server reads one while the
+        next is made.
+
     """
     times = np.stack(times_us, axis=1) - _EPOCH_2000_US
-    lacking = np.isnan(values)
-    if number.size == 0 or (lacking == lacking[0]).all():
-        blocks = [_rows_alike(number, times, values)]
-    else:
-        bits = np.packbits(lacking, axis=1)
-        _, group = np.unique(bits, axis=0, return_inverse=True)
-        alike = [np.flatnonzero(group == i) for i in range(int(group.max()) + 1)]
-        blocks = [_rows_alike(number[i], times[i], values[i]) for i in alike]
-    return b"".join([_COPY_HEADER, *blocks, _COPY_TRAILER])
+    pattern = np.isnan(values) @ (1 << np.arange(values.shape[1]))
+    yield _COPY_HEADER
+    for kind in np.unique(pattern):
+        alike = np.flatnonzero(pattern == kind)
+        for first in range(0, alike.size, _CHUNK_ROWS):
+            rows = alike[first : first + _CHUNK_ROWS]
+            yield _rows_alike(number[rows], times[rows], values[rows])
+    yield _COPY_TRAILER
 
 
 def _rows_alike(number: Int32Array, times: IntArray, values: FloatArray) -> bytes:
-    """Encode rows that all lack the same values."""
-    if number.size == 0:
-        return b""
-    given = np.flatnonzero(~np.isnan(values[0]))
-    template = _row(times.shape[1], values.shape[1], tuple(given.tolist()))
-    rows = np.repeat(template, number.size)
-    rows["number"] = number
-    for i in range(times.shape[1]):
-        rows[f"time{i}"] = times[:, i]
-    for column in given.tolist():
-        rows[f"value{column}"] = values[:, column]
-    return rows.tobytes()
+    """Encode rows that all lack the same values: side by side, blocks of bytes."""
+    n = number.size
+    first = np.empty(n, dtype=[("count", ">i2"), ("length", ">i4"), ("number", ">i4")])
+    first["count"] = 1 + times.shape[1] + values.shape[1]
+    first["length"], first["number"] = 4, number
+    blocks = [first.view(np.uint8).reshape(n, 10), _elements(times, ">i8")]
+    lacking = np.isnan(values[0])
+    turns = np.flatnonzero(np.diff(lacking)) + 1
+    for run in np.split(np.arange(lacking.size), turns):
+        if lacking[run[0]]:
+            blocks.append(np.full((n, 4 * run.size), _NULL_BYTE, dtype=np.uint8))
+        else:
+            blocks.append(_elements(values[:, run[0] : run[-1] + 1], ">f8"))
+    return np.hstack(blocks).tobytes()
 
 
-@lru_cache(maxsize=256)
-def _row(times: int, values: int, given: tuple[int, ...]) -> npt.NDArray[np.void]:
-    """Make an array of one row: its field count and lengths, its data zero."""
-    fields = [("count", ">i2"), ("length_of_number", ">i4"), ("number", ">i4")]
-    for i in range(times):
-        fields += [(f"length_of_time{i}", ">i4"), (f"time{i}", ">i8")]
-    for i in range(values):
-        fields.append((f"length_of_value{i}", ">i4"))
-        if i in given:
-            fields.append((f"value{i}", ">f8"))
-    row = np.zeros(1, dtype=fields)
-    row["count"] = 1 + times + values
-    row["length_of_number"] = 4
-    for i in range(times):
-        row[f"length_of_time{i}"] = 8
-    for i in range(values):
-        row[f"length_of_value{i}"] = 8 if i in given else _NULL
-    return row
+def _elements(numbers: npt.NDArray[np.generic], kind: str) -> npt.NDArray[np.uint8]:
+    """Encode numbers, each behind its length: shape (n, k) to (n, k * width) bytes."""
+    width = 4 + np.dtype(kind).itemsize
+    elements = np.empty(numbers.shape, dtype=[("length", ">i4"), ("number", kind)])
+    elements["length"], elements["number"] = width - 4, numbers
+    return elements.view(np.uint8).reshape(len(numbers), -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,41 +113,37 @@ class FloatColumn(_Column):
 
 def int_column(numbers: Int32Array) -> IntColumn:
     """Encode an int[] parameter."""
-    return IntColumn(_array(IntColumn.oid, numbers.astype(">i4")))
+    return IntColumn(_array(IntColumn.oid, _elements(numbers, ">i4")))
 
 
 def time_column(times_us: IntArray) -> TimeColumn:
     """Encode a timestamptz[] parameter from microseconds since 1970 UTC."""
-    times = (times_us - _EPOCH_2000_US).astype(">i8")
+    times = _elements(times_us - _EPOCH_2000_US, ">i8")
     return TimeColumn(_array(TimeColumn.oid, times))
 
 
 def float_column(values: FloatArray) -> FloatColumn:
     """Encode a double precision[] parameter; NaN becomes NULL."""
-    return FloatColumn(_array(FloatColumn.oid, values.astype(">f8"), np.isnan(values)))
+    elements, lacking = _elements(values, ">f8"), np.isnan(values)
+    return FloatColumn(_array(FloatColumn.oid, elements, lacking))
 
 
 def _array(
     oid: int,
-    numbers: npt.NDArray[np.generic],
+    elements: npt.NDArray[np.uint8],
     lacking: npt.NDArray[np.bool] | None = None,
 ) -> bytes:
-    if numbers.size == 0:
+    n = len(elements)
+    if n == 0:
         return np.array([0, 0, oid], dtype=">i4").tobytes()
-    width = numbers.dtype.itemsize
-    elements = np.empty(
-        numbers.size, dtype=[("length", ">i4"), ("number", numbers.dtype)]
-    )
-    elements["length"], elements["number"] = width, numbers
     has_null = lacking is not None and bool(lacking.any())
-    header = np.array([1, has_null, oid, numbers.size, 1], dtype=">i4").tobytes()
+    header = np.array([1, has_null, oid, n, 1], dtype=">i4").tobytes()
     if lacking is None or not has_null:
         return header + elements.tobytes()
-    elements["length"][lacking] = _NULL
-    wide = elements.view(np.uint8).reshape(numbers.size, 4 + width)
-    kept = np.ones(wide.shape, dtype=bool)
+    elements[lacking, :4] = _NULL_BYTE
+    kept = np.ones(elements.shape, dtype=bool)
     kept[lacking, 4:] = False  # a NULL is its length alone
-    return header + wide[kept].tobytes()
+    return header + elements[kept].tobytes()
 
 
 class _ColumnDumper(Dumper):

@@ -1,9 +1,10 @@
 """Dirty point-days: what settlement must look at again, and how none is missed.
 
-Whoever changes what a day is settled from marks the day in the same transaction, by an
-update that locks the row. Whoever settles takes rows by deleting them, in the
-transaction in which it stores the intervals, and passes over locked ones. So a day is
-never taken before the readings that made it dirty can be seen.
+Whoever changes what a day is settled from marks the day in the same transaction; where
+the row is there already, the upsert locks it without writing. Whoever settles takes
+rows by deleting them, in the transaction in which it stores the intervals, and passes
+over locked ones. So a day is never taken before the readings that made it dirty can be
+seen.
 """
 
 from dataclasses import dataclass
@@ -38,7 +39,8 @@ MARK_TOUCHED_DAYS = """
                            interval '1 day') AS day
      WHERE installed_at <= last AND coalesce(first <= removed_at, true)
      ORDER BY 1, 2
-    ON CONFLICT (point_id, local_day) DO UPDATE SET marked_at = now()
+    ON CONFLICT (point_id, local_day)
+          DO UPDATE SET marked_at = excluded.marked_at WHERE false
 """
 
 
@@ -68,7 +70,8 @@ MARK_DAYS = """
     SELECT %(point_id)s, day::date
       FROM generate_series(%(first)s::date, %(last)s::date, interval '1 day') AS day
      ORDER BY 2
-    ON CONFLICT (point_id, local_day) DO UPDATE SET marked_at = now()
+    ON CONFLICT (point_id, local_day)
+          DO UPDATE SET marked_at = excluded.marked_at WHERE false
 """
 
 

@@ -13,7 +13,7 @@ from meters.quantity import QUANTITIES
 from meters.reading import IntArray, ReadingBatch, from_utc_us
 from meters.refusal import Refusal
 from storage.binary import (
-    copy_bytes,
+    copy_chunks,
     float_column,
     floats_of,
     int_column,
@@ -143,9 +143,9 @@ async def _store(
 
 async def _copy(conn: AsyncConnection[TupleRow], batch: ReadingBatch) -> None:
     times_us = (batch.measured_us, batch.received_us)
-    rows = copy_bytes(batch.meter_id, times_us, batch.values)
     async with conn.cursor() as cur, cur.copy(COPY_READINGS) as copy:
-        await copy.write(rows)
+        for chunk in copy_chunks(batch.meter_id, times_us, batch.values):
+            await copy.write(chunk)
 
 
 def _parameters(batch: ReadingBatch) -> dict[str, object]:

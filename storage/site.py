@@ -75,7 +75,8 @@ MARK_DIRTY = """
       FROM reading, point JOIN account USING (account_id)
      WHERE meter_id = ANY(%(meter_ids)s) AND point_id = %(point_id)s
      ORDER BY 2
-    ON CONFLICT (point_id, local_day) DO UPDATE SET marked_at = now()
+    ON CONFLICT (point_id, local_day)
+          DO UPDATE SET marked_at = excluded.marked_at WHERE false
 """
 DELETE_OTHER_INSTALLATIONS = """
     DELETE FROM installation

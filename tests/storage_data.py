@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from accounts.site import Site
+from analytics.settle import Intervals
 from meters.quantity import COLUMN, QUANTITIES, Quantity
 from meters.reading import ReadingBatch, utc_us
 from meters.refusal import Refusal
@@ -79,6 +80,22 @@ def batch(
         measured_us=measured_us,
         received_us=measured_us + 1_000_000,
         values=values,
+    )
+
+
+def intervals(import_kwh: list[float], start: datetime = NOON) -> Intervals:
+    """Consecutive quarter-hours, measured; NaN = missing."""
+    energy = np.array(import_kwh)
+    missing = np.isnan(energy)
+    return Intervals(
+        start_us=utc_us(start) + 900_000_000 * np.arange(energy.size, dtype=np.int64),
+        length_min=15,
+        import_kwh=energy,
+        export_kwh=np.full(energy.size, math.nan),
+        lagging_kvarh=energy / 2,
+        leading_kvarh=np.where(missing, math.nan, 0.0),
+        quality=np.where(missing, "missing", "measured").astype("U9"),
+        method=np.full(energy.size, "", dtype="U12"),
     )
 
 

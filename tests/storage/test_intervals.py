@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from analytics.settle import Intervals
-from meters.reading import utc_us
 from storage.database import connect
 from storage.intervals import (
     load_daily,
@@ -16,25 +15,9 @@ from storage.intervals import (
 )
 from storage.master import apply_site
 from tests.fix_timescale import Store
-from tests.storage_data import NOON, QUARTER, site
+from tests.storage_data import NOON, QUARTER, intervals, site
 
 SETTLED = NOON + timedelta(days=1)
-
-
-def intervals(import_kwh: list[float], start: datetime = NOON) -> Intervals:
-    """Consecutive quarter-hours, measured; NaN = missing."""
-    energy = np.array(import_kwh)
-    missing = np.isnan(energy)
-    return Intervals(
-        start_us=utc_us(start) + 900_000_000 * np.arange(energy.size, dtype=np.int64),
-        length_min=15,
-        import_kwh=energy,
-        export_kwh=np.full(energy.size, math.nan),
-        lagging_kvarh=energy / 2,
-        leading_kvarh=np.where(missing, math.nan, 0.0),
-        quality=np.where(missing, "missing", "measured").astype("U9"),
-        method=np.full(energy.size, "", dtype="U12"),
-    )
 
 
 def assert_same(one: Intervals, other: Intervals) -> None:
