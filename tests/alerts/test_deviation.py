@@ -69,14 +69,16 @@ def test_days_with_a_planned_change_are_not_learnt() -> None:
 
 
 def test_after_five_days_with_alerts_history_begins_with_them() -> None:
-    high = WORKDAYS[10:16]
+    high, today = WORKDAYS[10:15], WORKDAYS[15]
     bent = dict.fromkeys(high, 800.0)
-    # The sixth day as high as the five before it is as expected ...
-    assert judged(high[5], bent, alerts=high[:5]) == []
-    # ... and the old level is a deviation now.
-    opened, _ = judged(WORKDAYS[16], bent, alerts=high[:5])
+    # A sixth day as high as the five before it is as expected ...
+    assert judged(today, {**bent, today: 800.0}, alerts=high) == []
+    # ... and the old level is a deviation now: 400 kW, 12.5 scales of 32 kW, of which
+    # five like days allow 12.
+    opened, *_ = judged(today, bent, alerts=high)
     assert opened.evidence is not None
     assert (opened.evidence.code, opened.evidence.expected_kw) == (LOW, 800.0)
+    assert opened.evidence.like_days == 5
 
 
 @pytest.mark.parametrize(
