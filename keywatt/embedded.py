@@ -151,6 +151,8 @@ class EmbeddedPostgres:
                 *("--encoding", "UTF8", "--locale", "C"),
             ],
             user=self.system_user,
+            group=pwd.getpwnam(self.system_user).pw_gid if self.system_user else None,
+            extra_groups=[] if self.system_user else None,
             cwd="/",
             capture_output=True,
             text=True,

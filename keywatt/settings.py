@@ -15,7 +15,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from psycopg.conninfo import make_conninfo
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
@@ -112,6 +111,8 @@ class Settings(BaseSettings):
         url = self.database_url.get_secret_value()
         if self.database_password is None:
             return url
+        from psycopg.conninfo import make_conninfo  # noqa: PLC0415  half a second
+
         return make_conninfo(url, password=self.database_password.get_secret_value())
 
     def site_clock(self) -> SiteClock:

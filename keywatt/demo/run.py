@@ -55,7 +55,13 @@ def run_demo(wishes: Wishes, screen: Screen) -> Summary:
                 screen.say(_welcome(site, time.monotonic() - began_s))
                 wishes.on_ready(addresses.dashboard_url)
                 return _finish(site, _live(site))
-            except (OSError, RuntimeError, psycopg.Error, DatabaseError) as exc:
+            except (
+                OSError,
+                RuntimeError,
+                ValueError,
+                psycopg.Error,
+                DatabaseError,
+            ) as exc:
                 raise _cause(exc, state, parts) from exc
             finally:
                 state.settings_file.unlink(missing_ok=True)
@@ -82,6 +88,9 @@ def _live(site: Site) -> float:
     for_s = site.wishes.for_s
 
     def is_over() -> bool:
+        # No part dies of it: they wait for room, which would go unnoticed here.
+        if _is_full(site.state):
+            raise _full_disk(site.state)
         return for_s is not None and time.monotonic() - began_s >= for_s
 
     try:
@@ -134,15 +143,22 @@ def _await_messages(site: Site, sent: int) -> None:
 
 def _cause(exc: Exception, state: State, parts: Supervisor) -> Exception:
     """Find what lies behind an error: a full disk, or a part that died."""
-    no_room = "No space left" in str(exc)
-    if no_room or shutil.disk_usage(state.folder).free < _NEARLY_NOTHING:
-        return DemoError(
-            f"The disk of {state.folder} is full: make room, or choose another disk "
-            "with --state DIR."
-        )
+    if "No space left" in str(exc) or _is_full(state):
+        return _full_disk(state)
     if isinstance(exc, (psycopg.Error, DatabaseError)):
         try:
             parts.check()
         except PartError as dead:
             return dead
     return exc
+
+
+def _is_full(state: State) -> bool:
+    return shutil.disk_usage(state.folder).free < _NEARLY_NOTHING
+
+
+def _full_disk(state: State) -> DemoError:
+    return DemoError(
+        f"The disk of {state.folder} is full: make room, or choose another disk with "
+        "--state DIR."
+    )
