@@ -40,8 +40,10 @@ def print_json(content: object) -> None:
     print(json.dumps(content, ensure_ascii=False, default=str))
 
 
-def log_to_stderr(settings: "Settings") -> None:
-    """Let a service say what it does, one line each, with the time."""
+def begin_service(settings: "Settings") -> None:
+    """Let a service log to standard error; it is not ready yet."""
+    if settings.ready_file:
+        settings.ready_file.unlink(missing_ok=True)
     logging.basicConfig(
         stream=sys.stderr,
         level=settings.log_level.upper(),

@@ -12,8 +12,8 @@ import typer
 
 from keywatt.commands.common import (
     announce_ready,
+    begin_service,
     epilogue,
-    log_to_stderr,
     settings_of,
 )
 
@@ -105,7 +105,7 @@ def _collect(settings: "Settings", counts_file: Path | None) -> None:
     from keywatt.demo.tally import write_counts
     from keywatt.running import cancelled_at, migrated, run_until_stopped
 
-    log_to_stderr(settings)
+    begin_service(settings)
     url, now = migrated(settings), settings.site_clock().now
     logging.getLogger("collector.mqtt").addHandler(_ReadyOnceConnected(settings))
     counters = new_counters()
@@ -124,7 +124,7 @@ def _work(settings: "Settings") -> None:
     from keywatt.jobs import run_worker
     from keywatt.running import migrated, run_until_stopped
 
-    log_to_stderr(settings)
+    begin_service(settings)
     url, now = migrated(settings), settings.site_clock().now
     publish = partial(publish_now, broker_of(settings))
     apprise_url = settings.apprise_url
@@ -141,5 +141,5 @@ def _dashboard(settings: "Settings") -> None:
     from keywatt.pages import serve
     from keywatt.running import migrated
 
-    log_to_stderr(settings)
+    begin_service(settings)
     serve(settings, migrated(settings))

@@ -11,8 +11,8 @@ import typer
 
 from keywatt.commands.common import (
     announce_ready,
+    begin_service,
     epilogue,
-    log_to_stderr,
     print_json,
     settings_of,
 )
@@ -77,7 +77,7 @@ def add_to(app: typer.Typer) -> None:
     ) -> None:
         """Be the meters of the demo's plants."""
         settings = settings_of(ctx)
-        log_to_stderr(settings)
+        begin_service(settings)
         now = settings.site_clock().now()
         happening = _scenario(settings, scenario, fault or [], now)
         if register:
