@@ -42,7 +42,7 @@ class AccountToday:
 
     @property
     def age_s(self) -> float | None:
-        """Age of the newest reading. [s]"""
+        """Age of the newest reading, in seconds."""
         if self.newest_reading_at is None:
             return None
         return (self.now - self.newest_reading_at).total_seconds()

@@ -1,7 +1,6 @@
 """Accounts with settled load in a database, for tests of reports and pages."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -187,7 +186,7 @@ class Seeded:
 
 
 @pytest.fixture
-def seeded(database: str) -> Iterator[Seeded]:
+def seeded(database: str) -> Seeded:
     """Steel and clinic of Mei Tan with 60 days of load, other of Jo Park without."""
     start, stop = NOW - timedelta(days=60, minutes=10), NOW - timedelta(minutes=10)
     with connect(database) as conn:
@@ -201,4 +200,4 @@ def seeded(database: str) -> Iterator[Seeded]:
             load_kw = working_day_load(start, stop, seed=seed)
             add_load(conn, point.point_id, start, load_kw)
         conn.commit()
-    yield Seeded(database, NOW, steel, clinic, other)
+    return Seeded(database, NOW, steel, clinic, other)

@@ -1,6 +1,6 @@
 """Reports made by hand, for tests of charts and pages."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -162,8 +162,8 @@ def review(
         energy_charge=Decimal("31.50"),
         advice=ShiftAdvice(
             process="Arc furnace",
-            from_time=datetime(2026, 1, 1, 10).time(),
-            to_time=datetime(2026, 1, 1, 6).time(),
+            from_time=time(10),
+            to_time=time(6),
             moved_kwh=200.0,
             saved_money=Decimal("103.00"),
             year_money=Decimal("25544.00"),

@@ -15,8 +15,8 @@ def show(monkeypatch):
 
     def put(today, review):
         configure()
-        monkeypatch.setattr(data, "today", lambda code: today)
-        monkeypatch.setattr(data, "review", lambda code, days: review)
+        monkeypatch.setattr(data, "today", lambda _code: today)
+        monkeypatch.setattr(data, "review", lambda _code, _days: review)
         return run("account", account="steel")
 
     return put

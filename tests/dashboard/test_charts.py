@@ -36,13 +36,13 @@ def test_each_meaning_has_its_one_colour() -> None:
     curve = made.curve(estimated=(3, 4), missing=(10,))
     figure = charts.load_figure(curve, READER, alerts=[made.alert()], until=made.NOW)
     assert named(figure, "Measured").line.color == theme.MEASURED
-    assert named(figure, "Estimated").line.color == theme.ESTIMATED
+    assert named(figure, "Estimated").marker.color == theme.ESTIMATED
     assert named(figure, "Expected").line.color == theme.EXPECTED
     fills = {shape.name: shape.fillcolor for shape in figure.layout.shapes}
     assert fills["Missing"] == theme.MISSING
     assert fills["Alert"] == theme.rgba(theme.ALERT, 0.1)
-    estimated = np.flatnonzero(~np.isnan(named(figure, "Estimated").y))
-    assert estimated.tolist() == [3, 4]
+    times = [str(time)[11:16] for time in named(figure, "Estimated").x]
+    assert times == ["00:45", "01:00"]
 
 
 def test_a_missing_quarter_hour_is_a_gap_and_not_a_zero() -> None:

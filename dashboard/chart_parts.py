@@ -1,0 +1,131 @@
+"""Pieces of charts as the plain dictionaries plotly takes; not plotly itself. Pure."""
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from dashboard import theme
+from dashboard.wall_clock import Moments, wall_clock
+from reports.load_curve import FloatArray
+from reports.texts import text
+from reports.wording import sentence
+from reports.writing import Reader, power
+
+Part = dict[str, Any]  # Any: plotly's own loosely typed form
+FONT = "Source Sans, Source Sans Pro, Segoe UI, Helvetica, Arial, sans-serif"
+
+
+def layout(height: int, *, top: int) -> Part:
+    """Return the frame all charts share; `top` [px] leaves room for a legend."""
+    axis = {
+        "showgrid": False,
+        "linecolor": theme.LINE,
+        "tickcolor": theme.LINE,
+        "tickfont": {"color": theme.MUTED, "size": 12},
+        "automargin": True,
+        "zeroline": False,
+        "fixedrange": True,
+    }
+    grid = {"showgrid": True, "gridcolor": theme.GRID}
+    return {
+        "template": None,
+        "height": height,
+        "margin": {"l": 8, "r": 8, "t": top, "b": 8},
+        "paper_bgcolor": theme.PAPER,
+        "plot_bgcolor": theme.PAPER,
+        "font": {"family": FONT, "color": theme.INK, "size": 13},
+        "hovermode": "x",
+        "dragmode": False,
+        "showlegend": True,
+        "legend": {
+            "orientation": "h",
+            "y": 1.0,
+            "yanchor": "bottom",
+            "x": 0,
+            "font": {"size": 12, "color": theme.MUTED},
+            "itemclick": False,
+            "itemdoubleclick": False,
+        },
+        "xaxis": axis,
+        "yaxis": axis | grid | {"rangemode": "tozero", "tickformat": ","},
+    }
+
+
+def title(told: str) -> Part:
+    """Return an axis title."""
+    font = {"color": theme.MUTED, "size": 12}
+    return {"text": told, "font": font, "standoff": 8}
+
+
+def area(
+    x: list[str] | Moments, edges: tuple[FloatArray, FloatArray], colour: str, name: str
+) -> list[Part]:
+    """Shade between a lower and an upper line."""
+    line = {
+        "type": "scatter",
+        "x": x,
+        "mode": "lines",
+        "line": {"width": 0, "shape": "hv"},
+        "hoverinfo": "skip",
+    }
+    fill = {"fill": "tonexty", "fillcolor": theme.rgba(colour, 0.2), "name": name}
+    low, high = edges
+    return [line | {"y": low, "showlegend": False}, line | {"y": high} | fill]
+
+
+def span(first_us: int, last_us: int, colour: str, name: str, reader: Reader) -> Part:
+    """Shade some time from top to bottom."""
+    ends = texts(wall_clock(np.array([first_us, last_us]), reader.zone))
+    return {
+        "type": "rect",
+        "xref": "x",
+        "yref": "y domain",
+        "x0": ends[0],
+        "x1": ends[1],
+        "y0": 0,
+        "y1": 1,
+        "fillcolor": colour,
+        "line": {"width": 0},
+        "layer": "below",
+        "name": name,
+    }
+
+
+def named_once(spans: list[Part]) -> list[Part]:
+    """Let only the first of several stand in the legend."""
+    return [span | {"showlegend": i == 0} for i, span in enumerate(spans)]
+
+
+def contract_line(contract_kw: float) -> Part:
+    """Return the line of the contract demand."""
+    line = {"color": theme.CONTRACT, "width": 1, "dash": "dash"}
+    ends = {"x0": 0, "x1": 1, "y0": contract_kw, "y1": contract_kw}
+    return {"type": "line", "xref": "x domain", "yref": "y", "line": line} | ends
+
+
+def contract_name(contract_kw: float, reader: Reader) -> Part:
+    """Return its name and height, to stand on the line."""
+    return {
+        "text": f"{text('legend-contract', reader.language)} {power(contract_kw)}",
+        "font": {"size": 12, "color": theme.CONTRACT},
+        "xref": "x domain",
+        "x": 1,
+        "xanchor": "right",
+        "y": contract_kw,
+        "yanchor": "bottom",
+        "yshift": 1,
+        "showarrow": False,
+    }
+
+
+def texts(times: Moments) -> list[str]:
+    """Write times as shapes and ranges want them."""
+    return [str(time) for time in times]
+
+
+def zoned(code: str, reader: Reader) -> str:
+    """Say a sentence that names the time zone."""
+    zone = reader.zone
+    name = zone.key if isinstance(zone, ZoneInfo) else str(zone)
+    return sentence(code, {"zone": name}, reader)
