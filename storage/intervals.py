@@ -7,7 +7,7 @@ import numpy as np
 from psycopg import Connection
 from psycopg.rows import TupleRow, class_row
 
-from analytics.settle import Intervals, Quality
+from analytics.settle import Intervals, Quality, TextArray
 from meters.reading import from_utc_us
 from storage.binary import float_column, floats_of, time_column, times_of
 from storage.migrate import is_timescale
@@ -98,8 +98,8 @@ SELECT_INTERVALS = """
            string_agg(float8send(coalesce(leading_kvarh, 'NaN')), ''),
            string_agg(CASE quality WHEN 'measured' THEN '0' WHEN 'estimated' THEN '1'
                                    WHEN 'edited' THEN '2' ELSE '3' END, ''),
-           CASE WHEN count(method) > 0
-                THEN string_agg(coalesce(method, ''), ',') END
+           string_agg(coalesce(method, ''), chr(31))
+               FILTER (WHERE quality IN ('estimated', 'edited'))
       FROM (SELECT *
               FROM energy_interval
              WHERE point_id = %(point_id)s
@@ -120,6 +120,7 @@ def load_intervals(
     length_min, starts, *energies, quality, method = row if row is not None else ()
     start_us = times_of(starts)
     codes = np.frombuffer((quality or "").encode(), dtype=np.uint8) - ord("0")
+    qualities = _QUALITIES[codes]
     columns = [floats_of(energy) for energy in energies]
     return Intervals(
         start_us=start_us,
@@ -128,11 +129,19 @@ def load_intervals(
         export_kwh=columns[1],
         lagging_kvarh=columns[2],
         leading_kvarh=columns[3],
-        quality=_QUALITIES[codes],
-        method=np.array(
-            method.split(",") if method else [""] * start_us.size, dtype=str
-        ),
+        quality=qualities,
+        method=_methods(qualities, method),
     )
+
+
+def _methods(quality: TextArray, methods: str | None) -> TextArray:
+    """Lay the methods of what is not measured, in their order, beside all intervals."""
+    if methods is None:
+        return np.full(quality.size, "")
+    given = np.array(methods.split("\x1f"))
+    column = np.full(quality.size, "", dtype=given.dtype)
+    column[np.isin(quality, [Quality.ESTIMATED.value, Quality.EDITED.value])] = given
+    return column
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
