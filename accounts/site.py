@@ -137,13 +137,7 @@ class SitePoint(Form):
     @check_after(mode="after")
     def _one_meter_at_a_time(self) -> Self:
         _refuse_repeats("process", (process.name for process in self.processes))
-        by_time = sorted(self.meters, key=lambda meter: meter.installed_at)
-        for earlier, later in pairwise(by_time):
-            if earlier.removed_at is None or earlier.removed_at > later.installed_at:
-                raise ValueError(
-                    f"meter {earlier.serial} is still installed when"
-                    f" {later.serial} comes; give it an earlier removed_at"
-                )
+        _refuse_overlap(self.meters, "installed")
         return self
 
 
@@ -179,7 +173,8 @@ class Site(Form):
         _refuse_repeats("account", (account.code for account in self.accounts))
         meters = self.meters()
         _refuse_repeats("meter", (meter.serial for meter in meters))
-        _refuse_repeats("address", filter(None, map(_address, meters)))
+        for address, there in _by_address(meters).items():
+            _refuse_overlap(there, f"at {address}")
         known = {tariff.code for tariff in self.tariffs}
         for account in self.accounts:
             if account.tariff not in known:
@@ -224,11 +219,24 @@ def _of_profile(given: dict[str, object]) -> Profile:
     return load_profile(str(given["profile"]))
 
 
-def _address(meter: SiteMeter) -> str | None:
-    connection = meter.connection
-    if isinstance(connection, MqttConnection):
-        return None
-    return f"{connection.host}:{connection.port}/{connection.unit}"
+def _by_address(meters: Iterable[SiteMeter]) -> dict[str, list[SiteMeter]]:
+    found: dict[str, list[SiteMeter]] = {}
+    for meter in meters:
+        to = meter.connection
+        if not isinstance(to, MqttConnection):
+            found.setdefault(f"{to.host}:{to.port}/{to.unit}", []).append(meter)
+    return found
+
+
+def _refuse_overlap(meters: Iterable[SiteMeter], where: str) -> None:
+    """Where there is place for one meter, the next comes when the one before left."""
+    by_time = sorted(meters, key=lambda meter: meter.installed_at)
+    for earlier, later in pairwise(by_time):
+        if earlier.removed_at is None or earlier.removed_at > later.installed_at:
+            raise ValueError(
+                f"meter {earlier.serial} is still {where} when {later.serial} comes;"
+                " give it an earlier removed_at"
+            )
 
 
 def _refuse_repeats(what: str, names: Iterable[str]) -> None:

@@ -122,20 +122,28 @@ def load_point(conn: Connection[TupleRow], point_id: int) -> Point:
 
 SELECT_METERS = """
     SELECT meter_id, serial, profile, transport, host, port, unit, poll_every_s,
-           latest.installed_at
-      FROM meter
-      LEFT JOIN LATERAL (
-               SELECT installed_at, removed_at
+           next_or_present.installed_at
+      FROM (SELECT coalesce(%(now)s, now()) AS at) AS asked
+     CROSS JOIN meter
+     CROSS JOIN LATERAL (
+               SELECT installed_at
                  FROM installation
                 WHERE installation.meter_id = meter.meter_id
-                ORDER BY installed_at DESC LIMIT 1) AS latest ON true
-     WHERE coalesce(latest.removed_at > coalesce(%(now)s, now()), true)
+                  AND coalesce(removed_at > asked.at, true)
+                ORDER BY installed_at LIMIT 1) AS next_or_present
+     -- Another meter may still be at the address; a message that comes early may hold
+     -- what is measured later.
+     WHERE transport = 'mqtt' OR next_or_present.installed_at <= asked.at
      ORDER BY meter_id
 """
 
 
 def load_meters(conn: Connection[TupleRow], now: datetime | None = None) -> list[Meter]:
-    """Return the meters under collection: all that are not removed by `now`."""
+    """Return the meters under collection, each with its present or next installation.
+
+    A Modbus meter is one from `installed_at` until `removed_at`, so that no address is
+    there twice. One that publishes is known even before: it may begin a little early.
+    """
     with conn.cursor(row_factory=dict_row) as cur:
         rows = cur.execute(SELECT_METERS, {"now": now}).fetchall()
     return [Meter(**row | {"transport": Transport(row["transport"])}) for row in rows]

@@ -54,10 +54,9 @@ CREATE TABLE meter (
     port          int CHECK (port BETWEEN 1 AND 65535),
     unit          int CHECK (unit BETWEEN 0 AND 255),
     poll_every_s  double precision NOT NULL DEFAULT 10 CHECK (poll_every_s > 0),
-    -- A Modbus meter needs an address; two meters cannot share one.
-    CHECK (transport = 'mqtt' OR (host, port, unit) IS NOT NULL),
-    -- Deferred, so that two meters may exchange their addresses in one transaction.
-    UNIQUE (host, port, unit) DEFERRABLE INITIALLY DEFERRED
+    -- A Modbus meter needs an address. At a swap the new one comes to that of the old
+    -- one: that no two are there at one time is checked where meters are entered.
+    CHECK (transport = 'mqtt' OR (host, port, unit) IS NOT NULL)
 );
 
 CREATE TABLE installation (

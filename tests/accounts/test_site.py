@@ -1,6 +1,6 @@
 import copy
 import tomllib
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
@@ -311,10 +311,25 @@ def test_a_swapped_meter_follows_the_old_one(tmp_path) -> None:
     assert old.removed_at == new.installed_at == SWAP
 
 
-def test_two_meters_cannot_share_an_address(tmp_path) -> None:
-    same = {"transport": "modbus", "host": "192.0.2.10", "unit": 1}
-    with pytest.raises(SiteError, match=r"address 192\.0\.2\.10:502/1 is entered 2"):
-        load_changed(tmp_path, swap_to(same))
+SAME_ADDRESS = {"transport": "modbus", "host": "192.0.2.10", "unit": 1}
+
+
+def test_a_swapped_meter_keeps_the_address(tmp_path) -> None:
+    site = load_changed(tmp_path, swap_to(SAME_ADDRESS))
+    old, new = site.accounts[0].points[0].meters
+    assert old.connection == new.connection
+
+
+def test_two_meters_cannot_be_at_one_address_at_one_time(tmp_path) -> None:
+    def change(entered) -> None:
+        again("accounts", 0, "points", name="Second supply", processes=[])(entered)
+        one, two = entered["accounts"][0]["points"]
+        one["meters"][0]["removed_at"] = SWAP + timedelta(seconds=1)
+        two["meters"][0] |= {"serial": "ST-1002", "installed_at": SWAP}
+
+    said = r"meter ST-1001 is still at 192\.0\.2\.10:502/1 when ST-1002 comes; give it"
+    with pytest.raises(SiteError, match=said):
+        load_changed(tmp_path, change)
 
 
 @pytest.mark.parametrize(

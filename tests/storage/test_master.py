@@ -1,8 +1,10 @@
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
 from accounts.account import Installation, Sector
+from accounts.site import Site, SiteError
 from meters.meter import Meter, Transport
 from storage.database import connect
 from storage.master import (
@@ -140,6 +142,99 @@ def test_a_swapped_meter_is_no_longer_collected(store: Store) -> None:
         before = NOON - timedelta(seconds=1)
         assert [m.serial for m in load_meters(conn, before)] == ["A", "B"]
         assert len(load_installations(conn, 1)) == 2
+
+
+def at_point(*meters: dict[str, object], unit: int = 1, **account: object):
+    """Return a site with these meters, all behind one gateway's unit."""
+    placed = [one | MODBUS | {"connection": BUS | {"unit": unit}} for one in meters]
+    return site(points=[point(*placed)], **account)
+
+
+def test_the_new_meter_at_the_old_address_is_asked_from_its_time_on(
+    store: Store,
+) -> None:
+    old, new = meter("A", removed_at=NOON), meter("B", installed_at=NOON)
+
+    def asked(at: datetime) -> list[tuple[str, str, datetime | None]]:
+        return [(m.serial, m.address, m.installed_at) for m in load_meters(conn, at)]
+
+    with connect(store.url) as conn:
+        apply_site(conn, at_point(meter("A")))
+        apply_site(conn, at_point(old, new))
+        before = NOON - timedelta(microseconds=1)
+        since = datetime(2018, 1, 1, tzinfo=UTC)
+        assert asked(since - timedelta(days=1)) == []
+        assert asked(before) == [("A", "192.0.2.10:502/1", since)]
+        assert asked(NOON) == [("B", "192.0.2.10:502/1", NOON)]
+        assert len(load_installations(conn, 1)) == 2
+
+
+def test_the_meter_of_another_file_at_ones_address_is_refused(store: Store) -> None:
+    gap = timedelta(days=1)
+    mill = {"code": "mill", "name": "Mill", "manager": "Zhang Min"}
+    with connect(store.url) as conn:
+        apply_site(conn, at_point(meter("A", removed_at=NOON)))
+        before = everything(conn)
+        with pytest.raises(SiteError) as refused:
+            apply_site(conn, at_point(meter("B", installed_at=NOON - gap), **mill))
+        assert str(refused.value) == (
+            "Meter B cannot be at 192.0.2.10:502/1, where meter A of account steel is "
+            "installed at the same time; give that one an earlier removed_at, or this "
+            "one another address."
+        )
+        assert everything(conn) == before
+        apply_site(conn, at_point(meter("B", installed_at=NOON), **mill))
+        elsewhere = mill | {"code": "mine"}
+        apply_site(conn, at_point(meter("C"), unit=2, **elsewhere))
+        assert [m.serial for m in load_meters(conn, NOON)] == ["B", "C"]
+
+
+def test_a_file_applied_meanwhile_is_seen(plain_database: str) -> None:
+    # With nothing else in common, for which the second would have to wait.
+    mill = at_point(meter("B"), code="mill")
+    tariff = mill.tariffs[0].model_copy(update={"code": "mill"})
+    account = mill.accounts[0].model_copy(update={"tariff": "mill"})
+
+    def enter_the_mill() -> None:
+        with connect(plain_database) as conn:
+            apply_site(conn, Site(tariffs=(tariff,), accounts=(account,)))
+
+    waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation IS NOT NULL"
+    with (
+        ThreadPoolExecutor() as pool,
+        connect(plain_database) as conn,
+        connect(plain_database, autocommit=True) as watch,
+    ):
+        with conn.transaction():
+            apply_site(conn, at_point(meter("A")))
+            second = pool.submit(enter_the_mill)
+            while watch.execute(waits).fetchone() == (0,) and not second.done():
+                wait([second], timeout=0.01)
+        with pytest.raises(SiteError, match="meter A of account steel is installed"):
+            second.result(timeout=30)
+
+
+def test_a_corrected_serial_leaves_no_meter_to_ask(store: Store) -> None:
+    with connect(store.url) as conn:
+        apply_site(conn, at_point(meter("ST-10O1")))
+        apply_site(conn, at_point(meter("ST-1001")))
+        assert [m.serial for m in load_meters(conn)] == ["ST-1001"]
+
+
+def test_a_moved_meter_is_asked_before_and_after(store: Store) -> None:
+    move = """
+        INSERT INTO installation (point_id, meter_id, installed_at, register_digits,
+                                  register_resolution)
+        SELECT point_id, 1, %(at)s, 8, 0.01 FROM point WHERE name = 'Second'
+    """
+    two = [point(meter("A", removed_at=NOON)), point(name="Second")]
+    with connect(store.url) as conn:
+        apply_site(conn, site(points=two))
+        conn.execute(move, {"at": NOON})
+        (earlier,) = load_meters(conn, NOON - timedelta(hours=1))
+        assert earlier.installed_at == datetime(2018, 1, 1, tzinfo=UTC)
+        (later,) = load_meters(conn, NOON)
+        assert later.installed_at == NOON
 
 
 def test_a_changed_ratio_makes_the_days_with_readings_dirty(store: Store) -> None:
