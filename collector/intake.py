@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from collector.counts import Counts
 from collector.parcel import Parcel
@@ -26,8 +27,7 @@ MOST_RAW_BYTES = 64 * 1024
 """As much of a refused payload is kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Message:
+class _Message(NamedTuple):
     """One MQTT message as it came."""
 
     topic: str
@@ -146,7 +146,9 @@ class Intake:
             parcel = message.parcel([], [unknown], done)
         else:
             parcel = message.parcel(*speaker.judge(message), done)
-        arrived = len(parcel.readings) + sum(r.readings for r in parcel.refusals)
+        arrived = len(parcel.readings)
+        for refusal in parcel.refusals:
+            arrived += refusal.readings
         self._counts.asked += arrived
         self._counts.answered += arrived
         return parcel

@@ -23,7 +23,8 @@ def _nothing() -> None:
     """Nobody waits for this parcel."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+# Not frozen: that would make every message dearer by a microsecond.
+@dataclass(kw_only=True, slots=True)
 class Parcel:
     """Readings and refusals that came together and are committed together."""
 
@@ -68,39 +69,42 @@ class ParcelQueue:
         self._parcels.extendleft(reversed(parcels))
         self._count(sum(parcel.size for parcel in parcels))
 
-    async def take(self, most_rows: int, linger_s: float) -> list[Parcel]:
-        """Wait for parcels and take them, about `most_rows` rows.
+    async def take(
+        self, *, enough_rows: int, most_rows: int, linger_s: float
+    ) -> list[Parcel]:
+        """Wait for parcels and take them, up to about `most_rows` rows.
 
-        More are waited for up to `linger_s`, but not once the senders fall quiet:
-        theirs may be a small window that only our acknowledgement moves on.
+        More than the first are waited for, up to `linger_s`, until there are
+        `enough_rows` or the senders fall quiet: theirs may be a small window that only
+        our acknowledgement moves on. Of many, half are taken: while those are written
+        and acknowledged, the senders' window is open for the next.
         """
         await self._filled.wait()
         loop = asyncio.get_running_loop()
         latest, before = loop.time() + linger_s, 0
-        while before < self._rows < most_rows and loop.time() < latest:
+        while before < self._rows < enough_rows and loop.time() < latest:
             before = self._rows
             await asyncio.sleep(_QUIET_S)
-        return self.take_nowait(most_rows)
+        return self.take_nowait(min(max(enough_rows, self._rows // 2), most_rows))
 
     def take_nowait(self, most_rows: int) -> list[Parcel]:
         """Take what is there, up to the parcel that reaches `most_rows`."""
         taken: list[Parcel] = []
         rows = 0
         while self._parcels and rows < most_rows:
-            taken.append(self._parcels.popleft())
-            rows += taken[-1].size
+            parcel = self._parcels.popleft()
+            taken.append(parcel)
+            rows += parcel.size
         self._count(-rows)
         return taken
 
     def _count(self, rows: int) -> None:
         self._rows += rows
-        _put(self._filled, is_set=self._rows > 0)
-        _put(self._room, is_set=self._rows < self._limit)
-
-
-def _put(event: asyncio.Event, *, is_set: bool) -> None:
-    """Bring an event to a state."""
-    if is_set:
-        event.set()
-    else:
-        event.clear()
+        if self._rows > 0:
+            self._filled.set()
+        else:
+            self._filled.clear()
+        if self._rows < self._limit:
+            self._room.set()
+        else:
+            self._room.clear()

@@ -26,7 +26,7 @@ from storage.readings import Written, write_batch
 
 log = logging.getLogger(__name__)
 
-MOST_ROWS = 5000
+ENOUGH_ROWS, MOST_ROWS = 500, 5000
 LINGER_S = 0.05
 _WRITE_TIMEOUT_S = 60.0
 _FASTEST_RETRY_S, _SLOWEST_RETRY_S = 0.1, 5.0
@@ -50,7 +50,9 @@ class Writer:
     async def run(self) -> None:
         """Write until cancelled; what was not committed then is in the queue again."""
         while True:
-            parcels = await self._queue.take(MOST_ROWS, LINGER_S)
+            parcels = await self._queue.take(
+                enough_rows=ENOUGH_ROWS, most_rows=MOST_ROWS, linger_s=LINGER_S
+            )
             await self._write_all(parcels)
 
     async def drain(self) -> None:
