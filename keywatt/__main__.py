@@ -98,7 +98,7 @@ def main() -> None:
         sys.stdout = None  # the reader has gone: nothing can be said
         sys.exit(1)
     except Exception as exc:  # the outermost place
-        from keywatt.failure import explain  # noqa: PLC0415  imports every room
+        from keywatt.failure import explain  # noqa: PLC0415  seldom needed
 
         logging.getLogger(__name__).debug("In full:", exc_info=exc)
         _end(*explain(exc))

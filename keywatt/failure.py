@@ -1,39 +1,31 @@
 """What a person is told of an error, and the exit code that goes with it."""
 
 import errno
-
-from accounts.site import SiteError
-from accounts.tariff import TariffError
-from collector.broker import MqttError
-from keywatt.clock import ClockError
-from keywatt.demo.state import DemoError
-from keywatt.embedded import EmbeddedError
-from keywatt.pages import PageError
-from keywatt.parts import PartError
-from keywatt.settings import SettingsError
-from meters.profile import ProfileError
-from simulators.simulator_error import SimulatorError
-from storage.database import DatabaseError
+import sys
 
 FAILED = 1
 REFUSED = 2
 
-_REFUSED: tuple[type[Exception], ...] = (
-    ClockError,
-    ProfileError,
-    SettingsError,
-    SimulatorError,
-    SiteError,
-    TariffError,
+# By name, because importing every room takes seconds: what was never imported cannot
+# have been raised.
+REFUSALS = (
+    ("accounts.site", "SiteError"),
+    ("accounts.tariff", "TariffError"),
+    ("keywatt.clock", "ClockError"),
+    ("keywatt.settings", "SettingsError"),
+    ("meters.profile", "ProfileError"),
+    ("simulators.simulator_error", "SimulatorError"),
 )
-_FAILED: tuple[type[Exception], ...] = (
-    DatabaseError,
-    DemoError,
-    EmbeddedError,
-    MqttError,
-    PageError,
-    PartError,
+"""Something was asked for or entered that cannot be."""
+FAILURES = (
+    ("collector.broker", "MqttError"),
+    ("keywatt.demo.state", "DemoError"),
+    ("keywatt.embedded", "EmbeddedError"),
+    ("keywatt.pages", "PageError"),
+    ("keywatt.parts", "PartError"),
+    ("storage.database", "DatabaseError"),
 )
+"""Something does not work just now."""
 
 
 def explain(exc: Exception) -> tuple[str, int]:
@@ -42,17 +34,20 @@ def explain(exc: Exception) -> tuple[str, int]:
     Errors of the rooms are sentences already. One we did not foresee is named as the
     fault in Keywatt that it is.
     """
-    if isinstance(exc, _REFUSED):
+    if _is_one_of(exc, REFUSALS):
         return str(exc), REFUSED
-    if isinstance(exc, _FAILED):
+    if _is_one_of(exc, FAILURES):
         return str(exc), FAILED
     if isinstance(exc, OSError) and exc.errno == errno.ENOSPC:
-        return (
-            f"The disk is full ({exc.filename or exc}): make room, then start again.",
-            1,
-        )
+        text = f"The disk is full ({exc.filename or exc}): make room, then start again."
+        return text, FAILED
     if isinstance(exc, OSError) and exc.filename is not None:
         return f"{exc.filename} cannot be used: {exc.strerror}.", FAILED
     what = " ".join(f"{type(exc).__name__}: {exc}".split())
     where = "KEYWATT_LOG_LEVEL=debug shows where"
     return f"This is a fault in Keywatt: {what} ({where}).", FAILED
+
+
+def _is_one_of(exc: Exception, known: tuple[tuple[str, str], ...]) -> bool:
+    loaded = (getattr(sys.modules.get(module), name, None) for module, name in known)
+    return isinstance(exc, tuple(kind for kind in loaded if isinstance(kind, type)))

@@ -10,7 +10,6 @@ file of `--config` or `KEYWATT_CONFIG`, the default.
 
 import difflib
 import os
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +22,7 @@ from pydantic_settings import (
 )
 
 from keywatt.clock import ClockError, SiteClock
+from meters.form import read_toml, sentence
 
 PREFIX = "KEYWATT_"
 CONFIG_VARIABLE = "KEYWATT_CONFIG"
@@ -150,7 +150,13 @@ def load_settings(config: Path | None = None) -> Settings:
         settings = Settings(**{**from_file, **_read_secret_files()})
         settings.site_clock()
     except ValidationError as exc:
-        raise SettingsError(_sentence(exc, config)) from None
+        told = sentence(
+            exc,
+            dict.fromkeys(SETTING_NAMES),
+            name_of=lambda name: _place(name, config),
+            secrets=_SECRETS,
+        )
+        raise SettingsError(told) from None
     except ClockError as exc:
         raise SettingsError(f"{_place('clock', config)}: {exc}") from None
     return settings
@@ -167,14 +173,7 @@ def _refuse_unknown(name: str, known: Iterable[str], what: str) -> None:
 
 def _read_config(path: Path) -> dict[str, Any]:
     # Any: what a TOML file holds is only known once pydantic has read it.
-    try:
-        content = tomllib.loads(path.read_text("utf-8"))
-    except OSError as exc:
-        raise SettingsError(
-            f"Settings file {path} cannot be read: {exc.strerror}."
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise SettingsError(f"Settings file {path} is not valid TOML: {exc}.") from None
+    content: dict[str, Any] = read_toml(path, SettingsError)
     for key in content:
         _refuse_unknown(key, SETTING_NAMES, f"key in settings file {path}:")
     return content
@@ -206,14 +205,6 @@ def _place(name: str, config: Path | None) -> str:
     if variable(name) in os.environ or config is None:
         return variable(name)
     return f"Settings file {config}, key {name}"
-
-
-def _sentence(exc: ValidationError, config: Path | None) -> str:
-    first = exc.errors()[0]
-    name = str(first["loc"][0])
-    reason = first["msg"].removeprefix("Value error, ")
-    given = "" if name in _SECRETS else f" (given: {first['input']!r})"
-    return f"{_place(name, config)}: {reason[:1].lower()}{reason[1:]}{given}."
 
 
 def shown(settings: Settings) -> dict[str, str | int | None]:

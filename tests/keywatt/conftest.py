@@ -3,11 +3,15 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from keywatt.__main__ import main
+
+EXAMPLE_SITE = Path(__file__).parents[2] / "docs" / "handbook" / "example-site.toml"
 
 
 @dataclass(frozen=True)
@@ -56,3 +60,32 @@ def keywatt_process(tmp_path):
         return Said(done.returncode, done.stdout, done.stderr)
 
     return call
+
+
+@pytest.fixture
+def keywatt_started(tmp_path) -> Iterator:
+    """Start `keywatt` in a process of its own and go on beside it."""
+    started = []
+
+    def start(*arguments: str, **settings: str) -> subprocess.Popen[str]:
+        given = {f"KEYWATT_{name.upper()}": value for name, value in settings.items()}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "keywatt", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, **given},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+@pytest.fixture
+def example_site() -> str:
+    """Path of the handbook's site file: two accounts with one meter each."""
+    return str(EXAMPLE_SITE)

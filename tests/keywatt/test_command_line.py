@@ -1,12 +1,10 @@
 import json
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from keywatt.__main__ import app
 
-EXAMPLE_SITE = Path(__file__).parents[2] / "docs" / "handbook" / "example-site.toml"
 COMMANDS = [
     ["collect"],
     ["dashboard"],
@@ -46,18 +44,20 @@ def test_settings_hide_secrets(keywatt) -> None:
     assert "tulip" not in keywatt("settings", broker_password="tulip").out
 
 
-def test_a_site_file_is_checked_without_a_database(keywatt) -> None:
-    said = keywatt("site", "check", str(EXAMPLE_SITE), "--json")
+def test_a_site_file_is_checked_without_a_database(keywatt, example_site) -> None:
+    said = keywatt("site", "check", example_site, "--json")
     assert said.code == 0
     assert json.loads(said.out)["accounts"] == 2
 
 
-def test_migrate_and_site_apply_say_what_they_did(keywatt, empty_database) -> None:
+def test_migrate_and_site_apply_say_what_they_did(
+    keywatt, empty_database, example_site
+) -> None:
     first = keywatt("migrate", "--json", database_url=empty_database)
     assert "0001_master_data.sql" in json.loads(first.out)["applied"]
     again = keywatt("migrate", database_url=empty_database)
     assert again.out.startswith("Nothing to do")
-    entered = keywatt("site", "apply", str(EXAMPLE_SITE), database_url=empty_database)
+    entered = keywatt("site", "apply", example_site, database_url=empty_database)
     assert "2 accounts" in entered.out
     assert (first.code, again.code, entered.code) == (0, 0, 0)
 
