@@ -4,8 +4,9 @@ Exit codes: 0 done; 1 something failed (no database, a program that died); 2 som
 was asked for or entered that cannot be.
 """
 
-import logging
+import os
 import sys
+import traceback
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -97,10 +98,11 @@ def main() -> None:
     except BrokenPipeError:
         sys.stdout = None  # the reader has gone: nothing can be said
         sys.exit(1)
-    except Exception as exc:  # the outermost place
+    except Exception as exc:  # noqa: BLE001  the outermost place
         from keywatt.failure import explain  # noqa: PLC0415  seldom needed
 
-        logging.getLogger(__name__).debug("In full:", exc_info=exc)
+        if os.environ.get("KEYWATT_LOG_LEVEL") == "debug":
+            traceback.print_exception(exc)
         _end(*explain(exc))
     sys.exit(code if isinstance(code, int) else 0)
 

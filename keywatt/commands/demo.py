@@ -5,6 +5,7 @@
 import os
 import sys
 import webbrowser
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -102,7 +103,14 @@ def _run(wishes: "Wishes", *, as_json: bool) -> None:
 
     summary = run_demo(wishes, Screen(for_scripts=as_json))
     if as_json:
-        print_json(summary)
+        print_json(asdict(summary))
+        return
+    for transport, count in summary.readings.items():
+        print(
+            f"{transport}: {count['sent']} readings sent, {count['stored']} stored, "
+            f"{count['repeated']} repeated, {count['refused']} refused, "
+            f"{count['unheard']} unheard, {count['lost']} lost."
+        )
 
 
 def _ignore(_url: str) -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from dataclasses import dataclass
 from datetime import timedelta
 from importlib.metadata import version
 
@@ -33,7 +34,22 @@ _NEARLY_NOTHING = 32_000_000
 _DRAIN_WITHIN_S = 10.0
 _LOOK_EVERY_S = 0.1
 
-Summary = dict[str, object]
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Summary:
+    """What a demo came to, for scripts."""
+
+    readings: dict[str, dict[str, int]]
+    """By transport: what became of what the meters sent while it ran."""
+    history: dict[str, dict[str, int]]
+    """By transport: what was written of the time before."""
+    intervals: int
+    """Settled ones of all points, history included."""
+    alerts: int
+    """All that were ever opened."""
+    duration_s: float
+    """From being ready to the end."""
+    version: str
 
 
 def run_demo(wishes: Wishes, screen: Screen) -> Summary:
@@ -118,14 +134,14 @@ def _finish(site: Site, live_s: float) -> Summary:
         str(t): {"stored": site.filled.stored[t], "repeated": site.filled.repeated[t]}
         for t in Transport
     }
-    return {
-        "readings": tally(sent, answered, collected),
-        "history": history,
-        "intervals": sum(len(intervals.start_us) for intervals in settled),
-        "alerts": len(alerts),
-        "duration_s": round(live_s, 1),
-        "version": version("keywatt"),
-    }
+    return Summary(
+        readings=tally(sent, answered, collected),
+        history=history,
+        intervals=sum(len(intervals.start_us) for intervals in settled),
+        alerts=len(alerts),
+        duration_s=round(live_s, 1),
+        version=version("keywatt"),
+    )
 
 
 def _await_messages(site: Site, sent: int) -> None:

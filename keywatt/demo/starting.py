@@ -211,6 +211,8 @@ def _fill_history(site: Site, stop: datetime) -> None:
     begins = [newest[meter.serial] or meter.installed_at for meter in site.meters]
     start = min(begin for begin in begins if begin)
     total = expected(site.meters, start, stop)
+    if total == 0:
+        return
     days = (stop - start) / timedelta(days=1)
     text = f"Writing {days:.1f} days of history ({total} readings)"
     with site.screen.bar(text, total) as show:
