@@ -4,15 +4,13 @@
 with the file, the key and the reason; forms made in Python raise pydantic's own.
 """
 
-import tomllib
-from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, StringConstraints, ValidationError, field_validator
+from pydantic import Field, StringConstraints, field_validator
 from pydantic import model_validator as check_after
 
 from accounts.account import Sector
@@ -21,14 +19,13 @@ from accounts.equipment import ShiftableProcess
 from accounts.form import (
     Amount,
     Code,
-    Form,
     Moment,
     QuarterHour,
     Text,
     Whole,
-    sentence,
 )
 from accounts.tariff import Tariff
+from meters.form import Form, checked, read_toml, refuse_repeats
 from meters.profile import Profile, load_profile, profile_names
 
 Serial = Annotated[str, StringConstraints(pattern="^[A-Za-z0-9._-]{1,64}$")]
@@ -136,7 +133,7 @@ class SitePoint(Form):
 
     @check_after(mode="after")
     def _one_meter_at_a_time(self) -> Self:
-        _refuse_repeats("process", (process.name for process in self.processes))
+        refuse_repeats("process", (process.name for process in self.processes))
         _refuse_overlap(self.meters, "installed")
         return self
 
@@ -157,7 +154,7 @@ class SiteAccount(Form):
     @check_after(mode="after")
     def _calendar_is_known(self) -> Self:
         SiteCalendar(self.time_zone, self.country)
-        _refuse_repeats("point", (point.name for point in self.points))
+        refuse_repeats("point", (point.name for point in self.points))
         return self
 
 
@@ -169,10 +166,10 @@ class Site(Form):
 
     @check_after(mode="after")
     def _names_are_clear(self) -> Self:
-        _refuse_repeats("tariff", (tariff.code for tariff in self.tariffs))
-        _refuse_repeats("account", (account.code for account in self.accounts))
+        refuse_repeats("tariff", (tariff.code for tariff in self.tariffs))
+        refuse_repeats("account", (account.code for account in self.accounts))
         meters = self.meters()
-        _refuse_repeats("meter", (meter.serial for meter in meters))
+        refuse_repeats("meter", (meter.serial for meter in meters))
         for address, there in _by_address(meters).items():
             _refuse_overlap(there, f"at {address}")
         known = {tariff.code for tariff in self.tariffs}
@@ -203,16 +200,7 @@ def load_site(path: Path) -> Site:
         With one sentence, if the file cannot be read, is not TOML or holds a mistake.
 
     """
-    try:
-        entered = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise SiteError(f"{path}: {error.strerror or error}") from None
-    except ValueError as error:  # TOML and UTF-8 mistakes
-        raise SiteError(f"{path}: not a TOML file: {error}") from None
-    try:
-        return Site.model_validate(entered)
-    except ValidationError as error:
-        raise SiteError(f"{path}: {sentence(error, entered)}") from None
+    return checked(Site.model_validate, read_toml(path, SiteError), path, SiteError)
 
 
 def _of_profile(given: dict[str, object]) -> Profile:
@@ -237,9 +225,3 @@ def _refuse_overlap(meters: Iterable[SiteMeter], where: str) -> None:
                 f"meter {earlier.serial} is still {where} when {later.serial} comes;"
                 " give it an earlier removed_at"
             )
-
-
-def _refuse_repeats(what: str, names: Iterable[str]) -> None:
-    for name, times in Counter(names).items():
-        if times > 1:
-            raise ValueError(f"{what} {name} is entered {times} times")

@@ -14,7 +14,8 @@ import numpy.typing as npt
 from pydantic import AfterValidator, Field, model_validator
 
 from accounts.calendar import SLOTS
-from accounts.form import Code, Currency, Form, Text
+from accounts.form import Code, Currency, Text
+from meters.form import Form
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]

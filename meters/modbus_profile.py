@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, field_validator, model_validator
 
 from meters.encoding import Encoding, Order
-from meters.profile_form import FROM_TEXT, MeterType, Strict, refuse_twice
+from meters.form import refuse_repeats
+from meters.profile_form import FROM_TEXT, MeterType, Strict
 from meters.quantity import Quantity
 from meters.registers import exact, modulus
 
@@ -123,7 +124,7 @@ class ModbusProfile(MeterType):
     @model_validator(mode="after")
     def _is_sound(self) -> Self:
         """Check what no single key shows."""
-        refuse_twice([register.label for register in self.registers])
+        refuse_repeats("quantity", (register.label for register in self.registers))
         _refuse_misplaced(self)
         for register in self.registers:
             if register.quantity.is_register and not register.encoding.is_float:

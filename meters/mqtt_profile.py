@@ -4,7 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from meters.profile_form import FROM_TEXT, MeterType, Strict, refuse_twice
+from meters.form import refuse_repeats
+from meters.profile_form import FROM_TEXT, MeterType, Strict
 from meters.quantity import Quantity
 
 _PATH = r"^[^.]+(\.[^.]+)*$"
@@ -49,7 +50,7 @@ class MqttProfile(MeterType):
     @model_validator(mode="after")
     def _is_sound(self) -> Self:
         """Check what no single key shows."""
-        refuse_twice([field.quantity.value for field in self.fields])
+        refuse_repeats("quantity", (field.quantity for field in self.fields))
         paths = [field.path for field in self.fields]
         paths += [path for path in (self.serial, self.measured_at, self.batch) if path]
         for path in paths:

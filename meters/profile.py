@@ -4,17 +4,17 @@ A profile says where a meter keeps each quantity and how; `docs/handbook/profile
 shows how to write one. Whatever does not fit raises `ProfileError`, one sentence.
 """
 
-import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
 from meters.encoding import Encoding, Order
+from meters.form import checked, read_toml
 from meters.modbus_profile import Clock, Function, ModbusProfile, Register
 from meters.mqtt_profile import MqttProfile, PayloadField
-from meters.profile_form import Manual, ProfileError, sentence
+from meters.profile_form import Manual, ProfileError
 
 __all__ = [
     "PROFILES",
@@ -71,19 +71,8 @@ def _shipped(name: str) -> Profile:
 
 def _read(path: Path) -> Profile:
     """Read and check one file."""
-    try:
-        found = tomllib.loads(path.read_text("utf-8"))
-        profile = _PROFILE.validate_python(found)
-    except OSError as exc:
-        raise ProfileError(f"{path}: cannot be read: {exc.strerror}.") from exc
-    except UnicodeDecodeError as exc:
-        raise ProfileError(f"{path}: is not UTF-8 text.") from exc
-    except tomllib.TOMLDecodeError as exc:
-        raise ProfileError(f"{path}: is not TOML: {exc}.") from exc
-    except ValidationError as exc:
-        # The sentence names all there is to know; pydantic's own would repeat it.
-        found_wrong = sentence(exc, found)
-        raise ProfileError(f"{path}: {found_wrong}.") from None
+    entered = read_toml(path, ProfileError)
+    profile = checked(_PROFILE.validate_python, entered, path, ProfileError)
     if profile.name != path.stem:
         raise ProfileError(
             f"{path}: name: is {profile.name!r}, must be the file's, {path.stem!r}."

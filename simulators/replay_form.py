@@ -3,13 +3,13 @@
 Errors: `ReplayError`, one sentence naming the file, the key and the reason.
 """
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
+from meters.form import Form, checked, read_toml
 from meters.quantity import Quantity
 from simulators.simulator_error import SimulatorError
 
@@ -34,10 +34,8 @@ def _replayable(quantity: Quantity) -> bool:
     return quantity.is_register or quantity in ENERGY_OF_POWER
 
 
-class ReplayForm(BaseModel):
+class ReplayForm(Form):
     """Which column of a file is what."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     time: str
     """Column with the time of each interval."""
@@ -53,7 +51,7 @@ class ReplayForm(BaseModel):
     """Column of each quantity: a register's is energy per interval, a power's the mean
     over the interval, where negative active power is export and negative reactive
     power is leading. In the quantity's unit."""
-    where: dict[str, str] = {}
+    where: dict[str, str] = Field(default_factory=dict)
     """Only rows with this text in that column."""
 
     @model_validator(mode="after")
@@ -79,15 +77,7 @@ def make_form(entered: dict[str, object], source: str) -> ReplayForm:
         Naming `source`, the key and the reason.
 
     """
-    try:
-        return ReplayForm.model_validate(entered)
-    except ValidationError as exc:
-        first = exc.errors()[0]
-        key = ".".join(str(step) for step in first["loc"] if step != "[key]")
-        reason = {"missing": "missing", "extra_forbidden": "unknown key"}.get(
-            first["type"], first["msg"].removeprefix("Value error, ")
-        )
-        raise ReplayError(f"{source}: {key + ': ' if key else ''}{reason}.") from None
+    return checked(ReplayForm.model_validate, entered, source, ReplayError)
 
 
 def form_beside(file: Path) -> dict[str, object]:
@@ -96,13 +86,8 @@ def form_beside(file: Path) -> dict[str, object]:
     Raises
     ------
     ReplayError
-        If it is not TOML.
+        If it cannot be read or is not TOML.
 
     """
     path = file.with_name(f"{file.name}.toml")
-    if not path.is_file():
-        return {}
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except ValueError as exc:
-        raise ReplayError(f"{path}: not a TOML file: {exc}.") from None
+    return read_toml(path, ReplayError) if path.is_file() else {}

@@ -61,7 +61,7 @@ def test_a_secret_comes_from_its_own_file_and_is_never_shown(
         pytest.param(
             {"KEYWATT_BROKER_PORT": "a lot"},
             None,
-            ["KEYWATT_BROKER_PORT", "integer", "'a lot'"],
+            ["KEYWATT_BROKER_PORT: is 'a lot', should be a valid integer"],
             id="wrong type in the environment",
         ),
         pytest.param(
@@ -85,10 +85,22 @@ def test_a_secret_comes_from_its_own_file_and_is_never_shown(
         pytest.param(
             {},
             "broker_port = [1]",
-            ["site.toml, key broker_port", "integer", "[1]"],
+            ["site.toml, key broker_port: is [1], should be a valid integer"],
             id="wrong type in the file",
         ),
-        pytest.param({}, "broker_port = ", ["site.toml", "TOML"], id="no TOML"),
+        pytest.param({}, "broker_port = ", ["site.toml: is not TOML: "], id="no TOML"),
+        pytest.param(
+            {},
+            "broker_password = ['tulip']",
+            ["site.toml, key broker_password: should be a valid string"],
+            id="wrong type of a secret",
+        ),
+        pytest.param(
+            {"KEYWATT_BROKER_PORT": "0"},
+            "language = 'fr'",
+            ["KEYWATT_BROKER_PORT: is '0', should be greater", "(and 1 more)."],
+            id="two mistakes",
+        ),
         pytest.param(
             {"KEYWATT_BROKER_PASSWORD_FILE": "/nowhere/secret"},
             None,

@@ -126,19 +126,19 @@ def test_a_path_is_read_too(tmp_path) -> None:
 
 MISTAKES = [
     ("max_gap = 0", "max_gap = 0\npace = 3", "pace: is not a known key."),
-    ("scale = 0.01", "skale = 1", "registers.energy_import_kwh.skale: is not a known"),
+    ("scale = 0.01", "skale = 1", "registers[energy_import_kwh].skale: is not a kn"),
     ("max_block = 20", "", "max_block: is missing."),
     ("max_block = 20", 'max_block = "20"', "max_block: is '20', should be a valid int"),
     ("max_block = 20", "max_block = 200", "max_block: is 200, should be less than or"),
-    ("address = 12", "address = 12.0", "voltage_l1_v.address: is 12.0, should be a"),
-    ("address = 12", "address = -1", "voltage_l1_v.address: is -1, should be great"),
-    ('"float32"', '"float31"', "voltage_l1_v.encoding: is 'float31', should be 'int16"),
-    ('"voltage_l1_v"', '"voltage"', "registers.voltage.quantity: is 'voltage', should"),
-    ('"voltage_l1_v"', "7", "registers.#2.quantity: is 7, should be 'energy_import_"),
-    ("scale = 0.01", "scale = nan", "energy_import_kwh.scale: is nan, should be a"),
-    ("scale = 0.01", "scale = true", "energy_import_kwh.scale: is True, should be a"),
-    ("scale = 0.01", "scale = 0", "energy_import_kwh.scale: is 0, should be greater"),
-    ('"modbus"', '"mbus"', "transport: is 'mbus', must be 'modbus' or 'mqtt'."),
+    ("address = 12", "address = 12.0", "[voltage_l1_v].address: is 12.0, should be "),
+    ("address = 12", "address = -1", "[voltage_l1_v].address: is -1, should be gre"),
+    ('"float32"', '"float31"', "[voltage_l1_v].encoding: is 'float31', should be 'int"),
+    ('"voltage_l1_v"', '"voltage"', "registers[voltage].quantity: is 'voltage', shoul"),
+    ('"voltage_l1_v"', "7", "registers[#2].quantity: is 7, should be 'energy_import"),
+    ("scale = 0.01", "scale = nan", "[energy_import_kwh].scale: is nan, should be"),
+    ("scale = 0.01", "scale = true", "[energy_import_kwh].scale: is True, should be"),
+    ("scale = 0.01", "scale = 0", "[energy_import_kwh].scale: is 0, should be great"),
+    ('"modbus"', '"mbus"', "transport: is 'mbus', should be 'modbus' or 'mqtt'."),
     ('transport = "modbus"', "", "transport: is missing."),
     ('"big"', '"middle"', "word_order: is 'middle', should be 'big' or 'little'"),
     (
@@ -149,7 +149,7 @@ MISTAKES = [
     (
         '"voltage_l1_v"',
         '"energy_import_kwh"',
-        "energy_import_kwh is given twice.",
+        "quantity energy_import_kwh is entered 2 times.",
     ),
     ("address = 12", "address = 65535", "voltage_l1_v runs past the last register,"),
     ("max_block = 20", "max_block = 1", "max_block: is 1, but energy_import_kwh takes"),
@@ -166,12 +166,12 @@ MISTAKES = [
     (
         "scale = 0.01",
         'scale = 0.01\nnot_available = "nan"',
-        'registers.energy_import_kwh: int32 has no "nan"; give the bits instead.',
+        'registers[energy_import_kwh]: int32 has no "nan"; give the bits instead.',
     ),
     (
         "scale = 0.01",
         "scale = 0.01\nnot_available = 0x100000000",
-        "registers.energy_import_kwh: not_available has more bits than int32.",
+        "registers[energy_import_kwh]: not_available has more bits than int32.",
     ),
     (
         "register_resolution = 0.01",
@@ -205,8 +205,10 @@ def test_a_mistake_is_told_in_one_sentence(tmp_path, good, bad, expected) -> Non
 
 
 def test_several_mistakes_are_counted(tmp_path) -> None:
-    path = written(tmp_path, GOOD.replace("max_gap", "gap").replace("title", "name2"))
-    with pytest.raises(ProfileError, match=r"\(and 3 more\)\.$"):
+    # Two unknown keys and two missing ones, of which one is the first misspelt.
+    path = written(tmp_path, GOOD.replace("max_gap", "gap").replace("title", "titel"))
+    said = r"titel: is not a known key \(did you mean title\?\) \(and 2 more\)\.$"
+    with pytest.raises(ProfileError, match=said):
         load_profile(path)
 
 
@@ -218,7 +220,7 @@ def test_several_mistakes_are_counted(tmp_path) -> None:
         ('measured_at = "t"', 'measured_at = "u"', "two things stand at u."),
         ('measured_at = "t"', 'measured_at = "u.l1"', "two things stand at u.l1."),
         ('measured_at = "t"', 'measured_at = "t."', "measured_at: is 't.', string"),
-        ("u.l1", "u..l1", "fields.voltage_l1_v.path: is 'u..l1', string should"),
+        ("u.l1", "u..l1", "fields[voltage_l1_v].path: is 'u..l1', string should"),
     ],
 )
 def test_a_mistake_in_a_payloads_profile_is_told(tmp_path, good, bad, expected) -> None:

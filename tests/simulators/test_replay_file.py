@@ -224,11 +224,11 @@ def test_an_unreadable_file_is_one_sentence(tmp_path, name) -> None:
 @pytest.mark.parametrize(
     ("entered", "sentence"),
     [
-        ({}, "x.toml: time: missing."),
-        (FORM | {"tme": "at"}, "x.toml: tme: unknown key."),
+        ({}, "x.toml: time: is missing (and 1 more)."),
+        (FORM | {"tme": "at"}, "x.toml: tme: is not a known key."),
         (
             FORM | {"stamp": "middle"},
-            "x.toml: stamp: Input should be 'start' or 'end'.",
+            "x.toml: stamp: is 'middle', should be 'start' or 'end'.",
         ),
         (
             FORM | {"columns": {"voltage_l1_v": "u"}},
@@ -259,5 +259,5 @@ def test_a_form_stands_beside_its_file(tmp_path) -> None:
         Quantity.ENERGY_IMPORT_KWH: "kwh"
     }
     beside.write_text("time = at")
-    with pytest.raises(ReplayError, match=r"load\.csv\.toml: not a TOML file"):
+    with pytest.raises(ReplayError, match=r"load\.csv\.toml: is not TOML"):
         form_beside(file)
