@@ -27,7 +27,6 @@ from benchmarks.servers import temporary_postgres
 from dashboard import charts
 from meters.reading import utc_us
 from reports.account_review import account_review
-from reports.account_views import AccountReview
 from reports.portfolio import account_today
 from reports.writing import Reader
 from storage.database import connect
@@ -55,12 +54,12 @@ def main() -> None:
     given = parser.parse_args()
     with temporary_postgres() as url, connect(url, autocommit=True) as conn:
         migrate(conn)
-        point_id = _fill(conn, given.days)
+        point_id = fill(conn, given.days)
         result = _measure(conn, point_id, given.days, given.rounds)
     if not given.json:
         print(
-            f"Account page of {given.days} days: {1000 * result.value:.0f} ms; the bare "
-            f"fetch of its rows: {1000 * result.baseline:.0f} ms."
+            f"Account page of {given.days} days: {1000 * result.value:.0f} ms; "
+            f"the bare fetch of its rows: {1000 * result.baseline:.0f} ms."
         )
     report(result)
 
@@ -106,16 +105,9 @@ def _page(conn: Connection[TupleRow], days: int) -> int:
         charts.load_figure(today.curve, reader, contract_kw=today.contract_demand_kw),
         charts.load_figure(review.curve, reader, contract_kw=review.contract_demand_kw),
         charts.duration_figure(review.duration, reader),
-        *_typical(review, reader),
+        charts.typical_figure(review.typical_days, reader),
     ]
     return sum(len(figure.to_json()) for figure in drawn)
-
-
-def _typical(review: AccountReview, reader: Reader) -> list[charts.Figure]:
-    return [
-        charts.typical_figure(typical, review.typical_top_kw, reader)
-        for typical in review.typical_days
-    ]
 
 
 def _bare(conn: Connection[TupleRow], point_id: int, start: datetime) -> int:
@@ -126,7 +118,7 @@ def _bare(conn: Connection[TupleRow], point_id: int, start: datetime) -> int:
     return min(starts.size, kwh.size)
 
 
-def _fill(conn: Connection[TupleRow], days: int) -> int:
+def fill(conn: Connection[TupleRow], days: int) -> int:
     """Store one account with so many days of load; return its point."""
     apply_site(conn, _site())
     (point,) = load_points(conn)

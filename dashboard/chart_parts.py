@@ -5,9 +5,11 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from accounts.calendar import SLOTS
 from dashboard import theme
 from dashboard.wall_clock import Moments, wall_clock
-from reports.load_curve import FloatArray
+from reports.account_views import TypicalDay
+from reports.load_curve import FloatArray, IntArray
 from reports.texts import text
 from reports.wording import sentence
 from reports.writing import Reader, power
@@ -59,7 +61,7 @@ def title(told: str) -> Part:
 
 
 def area(
-    x: list[str] | Moments, edges: tuple[FloatArray, FloatArray], colour: str, name: str
+    x: Moments | IntArray, edges: tuple[FloatArray, FloatArray], colour: str, name: str
 ) -> list[Part]:
     """Shade between a lower and an upper line."""
     line = {
@@ -129,3 +131,29 @@ def zoned(code: str, reader: Reader) -> str:
     zone = reader.zone
     name = zone.key if isinstance(zone, ZoneInfo) else str(zone)
     return sentence(code, {"zone": name}, reader)
+
+
+def day_name(place: int, day: TypicalDay, reader: Reader) -> Part:
+    """Name a typical day above its part of the chart, and how many it is made of."""
+    code = "day-type-days" if day.days else "day-type-none"
+    made_of = sentence(code, {"days": day.days}, reader)
+    name = text(f"day-type-{day.day_type}", reader.language)
+    small = f'<span style="font-size:11px;color:{theme.MUTED}">{made_of}</span>'
+    return {
+        "text": f"<b>{name}</b><br>{small}",
+        "font": {"size": 12, "color": theme.INK},
+        "align": "left",
+        "x": place * SLOTS + 2,
+        "xanchor": "left",
+        "yref": "y domain",
+        "y": 1,
+        "yanchor": "bottom",
+        "showarrow": False,
+    }
+
+
+def day_edge(place: int) -> Part:
+    """Return the line between one typical day and the one before."""
+    line = {"color": theme.LINE, "width": 1}
+    ends = {"x0": place * SLOTS, "x1": place * SLOTS, "y0": 0, "y1": 1}
+    return {"type": "line", "yref": "y domain", "line": line} | ends

@@ -13,12 +13,15 @@ from datetime import datetime
 import numpy as np
 from plotly.graph_objects import Figure
 
+from accounts.calendar import SLOTS
 from dashboard import theme, thinning
 from dashboard.chart_parts import (
     Part,
     area,
     contract_line,
     contract_name,
+    day_edge,
+    day_name,
     layout,
     named_once,
     span,
@@ -91,31 +94,39 @@ def load_figure(
     return Figure(data=_band(curve, reader) + _load(curve, reader), layout=frame)
 
 
-def typical_figure(typical: TypicalDay, top_kw: float, reader: Reader) -> Figure:
-    """Draw the median day of one day type and where four days in five lie."""
-    clock = [f"{slot // 4:02d}:{slot % 4 * 15:02d}" for slot in range(96)]
-    edges = (typical.p10_kw, typical.p90_kw)
+def typical_figure(days: Sequence[TypicalDay], reader: Reader) -> Figure:
+    """Draw the median day of each day type and where four days in five lie.
+
+    The days stand side by side on one scale: one picture costs a browser a third of
+    three, and they compare at a glance.
+    """
+    place = np.arange(SLOTS * len(days))
+    edges = (
+        np.concatenate([day.p10_kw for day in days]),
+        np.concatenate([day.p90_kw for day in days]),
+    )
     median = {
         "type": "scatter",
-        "x": clock,
-        "y": typical.median_kw,
+        "x": place,
+        "y": np.concatenate([day.median_kw for day in days]),
+        "text": [f"{i % 96 // 4:02d}:{i % 4 * 15:02d}" for i in place.tolist()],
         "mode": "lines",
         "line": {"color": theme.MEASURED, "width": 2, "shape": "hv"},
         "name": text("legend-median", reader.language),
-        "hovertemplate": "%{x}  %{y:,.1f} kW<extra></extra>",
+        "hovertemplate": "%{text}  %{y:,.1f} kW<extra></extra>",
     }
-    frame = layout(200, top=8) | {"showlegend": False}
+    frame = layout(250, top=34)
+    frame["annotations"] = [day_name(i, day, reader) for i, day in enumerate(days)]
+    frame["shapes"] = [day_edge(i) for i in range(1, len(days))]
     frame["xaxis"] |= {
-        "type": "category",
-        "tickvals": ["00:00", "06:00", "12:00", "18:00"],
+        "range": [0, place.size],
+        "tickvals": list(range(0, place.size, SLOTS // 4)),
+        "ticktext": ["00", "06", "12", "18"] * len(days),
         "title": title(zoned("axis-time-of-day", reader)),
     }
-    frame["yaxis"] |= {
-        "title": title(text("axis-load", reader.language)),
-        "range": [0, top_kw * 1.05],
-    }
-    shade = area(clock, edges, theme.MEASURED, text("legend-range", reader.language))
-    return Figure(data=[*shade, median], layout=frame)
+    frame["yaxis"] |= {"title": title(text("axis-load", reader.language))}
+    shade = area(place, edges, theme.MEASURED, text("legend-range", reader.language))
+    return Figure(data=[*shade, median], layout=frame | {"showlegend": False})
 
 
 def duration_figure(curve: DurationCurve, reader: Reader) -> Figure:

@@ -12,7 +12,7 @@ from dashboard.figures import against_expected
 from dashboard.phrase import said
 from dashboard.sparkline import as_image, sparkline
 from dashboard.thinning import LOAD_POINTS, step_of
-from reports.account_views import AccountReview, PeriodShare, TypicalDay
+from reports.account_views import AccountReview, PeriodShare
 from reports.expectation import BAND_DAYS
 from reports.finding import Finding, told
 from reports.texts import text
@@ -225,14 +225,3 @@ def load_caption(review: AccountReview, reader: Reader) -> str:
         + "."
     )
     return f'<div class="kw-note">{" ".join(told)}</div>'
-
-
-def typical_title(typical: TypicalDay, reader: Reader) -> str:
-    """Name a typical day and how many days it is made of."""
-    days = (
-        said("day-type-days", reader, days=typical.days)
-        if typical.days
-        else said("day-type-none", reader)
-    )
-    name = said(f"day-type-{typical.day_type}", reader)
-    return f'<h3>{name} <span class="kw-small">{days}</span></h3>'

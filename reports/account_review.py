@@ -13,6 +13,7 @@ from psycopg.rows import TupleRow
 from accounts.account import Account, Point
 from accounts.calendar import DayType, SiteCalendar
 from accounts.tariff import PERIODS, Tariff
+from analytics.expectation import LOOK_BACK_DAYS, layout
 from analytics.finding import Finding
 from analytics.load import (
     day_grid,
@@ -33,11 +34,9 @@ from reports.advice import advice_of
 from reports.alert_views import AlertView, alerts_of
 from reports.expectation import (
     BAND_DAYS,
-    LOOK_BACK_DAYS,
     calendar_of,
     curve_of,
     lay_out,
-    layout,
 )
 from reports.load_curve import QUARTERS_PER_HOUR, FloatArray, IntArray, LoadCurve
 from reports.portfolio import account_of, contract_demand_kw, newest_of

@@ -129,9 +129,3 @@ class AccountReview:
         if self.contract_demand_kw is None:
             return float("nan")
         return 100 * self.peak_kw / self.contract_demand_kw
-
-    @property
-    def typical_top_kw(self) -> float:
-        """Highest 90th percentile of all typical days: their common scale."""
-        highest = [day.p90_kw.max() for day in self.typical_days if day.days]
-        return float(np.nanmax(highest)) if highest else 1.0

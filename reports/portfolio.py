@@ -9,13 +9,12 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from accounts.account import Account, Point
+from analytics.expectation import LOOK_BACK_DAYS, layout
 from reports.alert_views import AlertView, alerts_of
 from reports.expectation import (
-    LOOK_BACK_DAYS,
     calendar_of,
     curve_of,
     lay_out,
-    layout,
 )
 from reports.today import AccountToday, NoSuchAccountError
 from storage import portfolio as stored

@@ -70,7 +70,7 @@ class AccountToday:
 
     @property
     def bands_away(self) -> float:
-        """Distance of the last hour from expected, in half widths of the band
+        """Distance of the last hour from expected, in half band widths.
 
         0 without a band or without load: what is not known ranks nobody up.
         """

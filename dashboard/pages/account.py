@@ -1,5 +1,7 @@
 """When does this account use power, what does it cost, what is wrong? Renders only."""
 
+import time
+
 import streamlit as st
 
 from accounts.account import Account
@@ -13,6 +15,7 @@ from reports.wording import sentence
 from reports.writing import Reader
 
 REFRESH_S = 10
+FIGURES_FIRST_S = 0.2
 PERIODS = (7, 30, 90, 365, 730)
 USUAL_DAYS = 30
 PERIOD_NAMES = {365: "period-year", 730: "period-years"}
@@ -76,6 +79,7 @@ def today_section(code: str) -> None:
         return
     reader = data.reader(today.account)
     metrics(figures.of_today(today, reader), "figures-today")
+    _let_figures_show(code)
     chart, alerts = st.columns([2, 1], gap="small")
     with chart, st.container(key="card-today"):
         st.html(f"<h2>{phrase.said('section-today', reader)}</h2>")
@@ -108,16 +112,18 @@ def period_section(account: Account) -> None:
         days = st.segmented_control(
             text("period", words),
             PERIODS,
-            default=USUAL_DAYS,
+            default=_asked_days(),
             required=True,
             format_func=lambda days: sentence(
                 PERIOD_NAMES.get(days, "period-days"), {"days": days}, reader
             ),
             label_visibility="collapsed",
             key="days",
-            bind="query-params",
         )
-    review = data.review(account.code, days or USUAL_DAYS)
+    days = days or USUAL_DAYS
+    if days != _asked_days():
+        st.query_params["days"] = str(days)
+    review = data.review(account.code, days)
     if review.findings:
         with st.container(key="card-findings"):
             st.html(markup.findings(review.findings, reader))
@@ -133,6 +139,23 @@ def period_section(account: Account) -> None:
         _advice_card(review, reader)
         _tariff_card(review, reader)
     _history_card(review, reader)
+
+
+def _asked_days() -> int:
+    """Read the period from the address; the usual one if it names none."""
+    asked = st.query_params.get("days", "")
+    return next((days for days in PERIODS if str(days) == asked), USUAL_DAYS)
+
+
+def _let_figures_show(code: str) -> None:
+    """Wait a moment at the first visit, until the browser has drawn the figures.
+
+    Drawing the charts takes its whole attention; what arrives together is shown
+    together, and that is late.
+    """
+    if st.session_state.get("drawn") != code:
+        st.session_state["drawn"] = code
+        time.sleep(FIGURES_FIRST_S)
 
 
 def _load_card(review: AccountReview, reader: Reader) -> None:
@@ -154,16 +177,8 @@ def _typical_card(review: AccountReview, reader: Reader) -> None:
     with st.container(key="card-typical"):
         st.html(f"<h2>{phrase.said('section-typical', reader)}</h2>")
         st.html(phrase.note("caption-typical", reader))
-        for column, typical in zip(
-            st.columns(3, gap="small"), review.typical_days, strict=True
-        ):
-            with column:
-                st.html(markup.typical_title(typical, reader))
-                if typical.days:
-                    figure = charts.typical_figure(
-                        typical, review.typical_top_kw, reader
-                    )
-                    _chart(figure, f"typical-{typical.day_type}", typical.day_type)
+        figure = charts.typical_figure(review.typical_days, reader)
+        _chart(figure, "typical", text("section-typical", reader.language))
 
 
 def _duration_card(review: AccountReview, reader: Reader) -> None:

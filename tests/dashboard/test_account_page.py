@@ -129,6 +129,18 @@ def test_a_planned_change_needs_a_reason_and_an_end_to_come(seeded, with_alert) 
     assert alert.state == "planned"
 
 
+def test_the_address_names_the_period_and_follows_the_choice(seeded) -> None:
+    configure(seeded.url)
+    page = run("account", account="steel", days="7")
+    seven = metrics(page)["Energy"][0]
+    assert page.segmented_control(key="days").value == 7
+    page.segmented_control(key="days").set_value(90).run()
+    assert page.query_params["days"] == "90"
+    assert metrics(page)["Energy"][0] != seven
+    other = run("account", account="steel", days="8")
+    assert other.segmented_control(key="days").value == 30
+
+
 def test_the_page_speaks_chinese(seeded) -> None:
     configure(seeded.url, language="zh")
     page = run("account", account="steel")

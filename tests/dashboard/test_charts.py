@@ -83,8 +83,12 @@ def test_the_doubled_hour_of_autumn_is_broken_not_run_backwards() -> None:
 
 def test_typical_day_and_duration_curve_show_the_reports_figures() -> None:
     review = made.review()
-    typical = charts.typical_figure(review.typical_days[0], 110.0, READER)
-    assert named(typical, "Median").y.tolist() == [100.0] * 96
+    typical = charts.typical_figure(review.typical_days, READER)
+    assert named(typical, "Median").y.tolist() == [100.0] * 3 * 96
+    names = [annotation.text for annotation in typical.layout.annotations]
+    assert names[0].startswith("<b>Workday</b>")
+    assert "5 days" in names[0]
+    assert "no such day in this period" in names[1]
     assert typical.layout.xaxis.title.text == "Time of day (Asia/Seoul)"
     duration = charts.duration_figure(review.duration, READER)
     assert duration.data[0].y.tolist() == [412.0, 100.0]
