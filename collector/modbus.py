@@ -38,7 +38,7 @@ class ModbusBus:
 
     def __init__(self, host: str, port: int, *, timeout_s: float = 2.0) -> None:
         self.address = f"{host}:{port}"
-        self._host, self._port, self._timeout_s = host, port, timeout_s
+        self._host, self._port, self.timeout_s = host, port, timeout_s
         self._client: AsyncModbusTcpClient | None = None
         self._turn = asyncio.Lock()
         self._unreachable_since: float | None = None
@@ -98,7 +98,7 @@ class ModbusBus:
             client = AsyncModbusTcpClient(
                 self._host,
                 port=self._port,
-                timeout=self._timeout_s,
+                timeout=self.timeout_s,
                 retries=0,
                 reconnect_delay=0,
             )

@@ -103,7 +103,7 @@ async def poll(polled: PolledMeter, out: ParcelQueue, counts: Counts, now: Now) 
     meter, loop = polled.meter, asyncio.get_running_loop()
     every_s = meter.poll_every_s
     due = loop.time() + meter.meter_id * _GOLDEN % 1.0 * every_s
-    trouble: str | None = None
+    task, trouble = asyncio.current_task(), ""
     while True:
         await asyncio.sleep(due - loop.time())
         counts.asked += 1
@@ -111,14 +111,18 @@ async def poll(polled: PolledMeter, out: ParcelQueue, counts: Counts, now: Now) 
             parcel = await polled.read(now)
         except MeterError as exc:
             counts.failed += 1
-            if trouble is None:
+            if not trouble:
                 log.warning("Meter %s stopped answering: %s.", meter.serial, exc)
             trouble = str(exc)
         else:
             counts.answered += 1
-            if trouble is not None:
+            if trouble:
                 log.info("Meter %s answers again.", meter.serial)
-            trouble = None
+            trouble = ""
             await out.put(parcel)
+        # Python 3.11's wait_for, of which pymodbus is made, forgets a cancellation that
+        # comes at the same moment as the answer.
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError
         missed = max(0.0, loop.time() - due) // every_s
         due += (missed + 1) * every_s

@@ -107,17 +107,22 @@ class _Collector:
             self.link.stop_reading()
         for bus in self._buses.values():
             bus.close()
+        # A task of its own, to be cancelled apart from this one, which is already.
+        draining = asyncio.create_task(self._writer.drain(), name="drain")
         try:
-            async with asyncio.timeout(DRAIN_S):
-                await self._writer.drain()
-        except TimeoutError:
-            log.warning(
-                "Stopped with %d readings unwritten; the broker keeps those of MQTT.",
-                len(self._queue),
-            )
+            await asyncio.wait([draining], timeout=DRAIN_S)
         finally:
+            draining.cancel()
+            await asyncio.wait([draining])
+            if len(self._queue):
+                log.warning(
+                    "Stopped with %d readings unwritten; the broker keeps MQTT's.",
+                    len(self._queue),
+                )
             if self.link is not None:
                 await self.link.close()
+        if not draining.cancelled():
+            draining.result()
 
     async def _watch_meters(self) -> None:
         """Bring polls and topics in line with the database, again and again."""

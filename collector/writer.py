@@ -148,6 +148,10 @@ class Writer:
                 raise
             except AWAY as exc:
                 await self._hang_up()
+                # A cancelled transaction may end in the driver's error instead.
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    raise asyncio.CancelledError from exc
                 self._say_away(exc)
             except asyncio.CancelledError:
                 await self._hang_up()
@@ -196,7 +200,6 @@ def _refused_by_database(
         transport=transport,
         received_at=reading.received_at,
         raw=repr(reading).encode(errors="backslashreplace"),
-        meter_id=reading.meter_id,
     )
 
 

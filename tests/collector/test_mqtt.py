@@ -10,6 +10,7 @@ import pytest
 from collector.broker import BrokerAddress, MqttError
 from collector.mqtt import MqttLink
 from collector.publish import connected, publish_now
+from tests.collector.waiting import until
 from tests.fix_broker import HOST, TestBroker, free_port, running
 
 
@@ -28,10 +29,8 @@ class Inbox:
         else:
             self.dones.append(done)
 
-    async def has(self, count: int, timeout_s: float = 10.0) -> None:
-        async with asyncio.timeout(timeout_s):
-            while len(self.messages) < count:
-                await asyncio.sleep(0.005)
+    async def has(self, count: int) -> None:
+        await until(lambda: len(self.messages) >= count)
 
 
 @contextlib.asynccontextmanager

@@ -3,6 +3,7 @@ import contextlib
 import logging
 import math
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -14,9 +15,10 @@ from meters.meter import Meter, Transport
 from meters.quantity import Quantity
 from meters.refusal import Reason
 from tests.collector.gateway import Unit, gateway, modbus_profile
+from tests.collector.waiting import until
 from tests.fix_broker import HOST
 
-IMPORT = Quantity.ENERGY_IMPORT_KWH
+IMPORT, SDM630 = Quantity.ENERGY_IMPORT_KWH, "eastron-sdm630"
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -108,9 +110,9 @@ def test_one_block_without_answer_fails_the_whole_poll() -> None:
 
 
 @contextlib.asynccontextmanager
-async def polling(*units: Unit, every_s: float, timeout_s: float):
+async def polling(*units: Unit, every_s: float, timeout_s: float, limit: int = 1000):
     """Poll units behind one gateway; yields the queue and each unit's counts."""
-    queue = ParcelQueue()
+    queue = ParcelQueue(limit=limit)
     counts = {unit.unit: Counts() for unit in units}
     async with gateway(*units) as port:
         bus = ModbusBus(HOST, port, timeout_s=timeout_s)
@@ -134,13 +136,6 @@ async def polling(*units: Unit, every_s: float, timeout_s: float):
             bus.close()
 
 
-async def until(holds, timeout_s: float = 10.0) -> None:
-    """Wait until a condition holds."""
-    async with asyncio.timeout(timeout_s):
-        while not holds():
-            await asyncio.sleep(0.005)
-
-
 def test_a_dead_meter_delays_the_others_by_one_timeout_only() -> None:
     units = Unit(1), Unit(2, delay_s=60), Unit(3)
 
@@ -153,7 +148,7 @@ def test_a_dead_meter_delays_the_others_by_one_timeout_only() -> None:
                 assert counts[healthy].failed == 0
         for healthy in (units[0], units[2]):
             times = healthy.asked_at
-            gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
+            gaps = [b - a for a, b in pairwise(times)]
             # Its own period, and at most one time-out of the dead one behind or ahead.
             assert max(gaps) < 0.3 + 0.1 + 0.1
 
@@ -190,7 +185,7 @@ def test_late_polls_are_not_made_up_for() -> None:
             await until(lambda: counts[1].answered >= 6)
 
     asyncio.run(run())
-    gaps = [b - a for a, b in zip(unit.asked_at, unit.asked_at[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(unit.asked_at)]
     assert 0.25 < gaps[0] < 0.38
     # No burst once it is quick again: back to the period, on the same beat.
     assert all(0.05 < gap < 0.2 for gap in gaps[3:])
@@ -200,8 +195,10 @@ def test_a_full_queue_slows_the_poll() -> None:
     unit = Unit(1)
 
     async def run() -> None:
-        async with polling(unit, every_s=0.01, timeout_s=1.0) as (queue, counts):
-            queue._limit = 5
+        async with polling(unit, every_s=0.01, timeout_s=1.0, limit=5) as (
+            queue,
+            counts,
+        ):
             await until(lambda: len(queue) >= 5)
             asked = counts[1].asked
             await asyncio.sleep(0.1)
@@ -223,4 +220,30 @@ def test_polls_of_many_meters_are_spread_over_the_period() -> None:
     asyncio.run(run())
     first = sorted(unit.asked_at[0] for unit in units)
     # Twenty in one second, evenly: 0.05 s apart; by the golden ratio at most 0.1 s.
-    assert max(b - a for a, b in zip(first, first[1:], strict=False)) < 0.15
+    assert max(b - a for a, b in pairwise(first)) < 0.15
+
+
+class AnsweringBus:
+    """Answers at the very moment its reader is cancelled."""
+
+    def __init__(self) -> None:
+        self.is_asked = asyncio.Event()
+
+    async def read_block(self, _unit, block) -> list[int]:
+        self.is_asked.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        return [0] * block.count
+
+
+def test_a_poll_stops_even_if_the_answer_comes_with_the_cancellation() -> None:
+    async def run() -> asyncio.Task[None]:
+        bus = AnsweringBus()
+        one = PolledMeter.of(meter(poll_every_s=0.01), modbus_profile(SDM630), bus)
+        task = asyncio.create_task(poll(one, ParcelQueue(), Counts(), lambda: AT))
+        await bus.is_asked.wait()
+        task.cancel()
+        await asyncio.wait([task], timeout=2.0)
+        return task
+
+    assert asyncio.run(run()).cancelled()

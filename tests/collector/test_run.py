@@ -3,9 +3,6 @@
 import asyncio
 import contextlib
 import json
-import os
-import signal
-import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 
@@ -23,6 +20,7 @@ from tests.collector.master import (
     stored,
 )
 from tests.collector.proxy import line_to
+from tests.collector.waiting import until
 from tests.fix_broker import HOST
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -48,7 +46,7 @@ def payload(serial: str, minute: float = 0, energy: float = 1.0, **fields) -> by
 
 
 async def send(broker, *messages: tuple[str, bytes]) -> None:
-    async with connected(broker, client_id="") as link:
+    async with connected(broker, client_id="") as link, asyncio.timeout(30):
         await link.publish_all(messages)
 
 
@@ -68,16 +66,9 @@ async def collecting(url, broker, client_id, **options):
         assert not task.done() or task.exception() is None
         task.cancel()
         stopping = asyncio.get_running_loop().time()
-        await asyncio.wait([task])
-        assert asyncio.get_running_loop().time() - stopping < 2.0
+        await asyncio.wait([task], timeout=10.0)
+        assert asyncio.get_running_loop().time() - stopping < 2.5
         assert task.cancelled()
-
-
-async def until(holds, timeout_s: float = 15.0) -> None:
-    """Wait until a condition holds."""
-    async with asyncio.timeout(timeout_s):
-        while not holds():
-            await asyncio.sleep(0.01)
 
 
 async def subscribed(broker, client_id) -> None:
@@ -242,13 +233,14 @@ def test_a_collector_killed_before_the_commit_gets_the_messages_again(
         with connect(database, autocommit=True) as watch, connect(database) as conn:
             conn.execute("LOCK TABLE reading IN EXCLUSIVE MODE")
             await send(broker, *messages)
-            command = [sys.executable, "-c", COLLECTOR, database, str(broker.port)]
-            process = subprocess.Popen([*command, unique])
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", COLLECTOR, database, str(broker.port), unique
+            )
             try:
-                await until(lambda: held_back(watch))
+                await until(lambda: held_back(watch), 60)
             finally:
-                os.kill(process.pid, signal.SIGKILL)
-                process.wait()
+                process.kill()
+                await process.wait()
         assert stored(database) == []
         async with collecting(database, broker, unique) as counts:
             await until(lambda: counts[MQTT].stored == 50)

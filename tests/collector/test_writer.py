@@ -1,0 +1,132 @@
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from collector.counts import new_counters
+from collector.parcel import Parcel, ParcelQueue
+from collector.writer import Writer
+from meters.meter import Transport
+from meters.quantity import Quantity
+from meters.reading import Reading
+from meters.refusal import Reason, Refusal
+from tests.collector.master import enter_meters, outcomes, quarantined, stored
+from tests.collector.waiting import until
+
+AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+MQTT = Transport.MQTT
+
+
+def reading(meter_id: int, minute: int) -> Reading:
+    at = AT + timedelta(minutes=minute)
+    values = {Quantity.ENERGY_IMPORT_KWH: float(minute)}
+    return Reading(meter_id=meter_id, measured_at=at, received_at=AT, values=values)
+
+
+def refusal(text: str) -> Refusal:
+    return Refusal(
+        reason=Reason.NOT_JSON,
+        text=text,
+        source="a/topic",
+        transport=MQTT,
+        received_at=AT,
+        raw=b"raw",
+    )
+
+
+async def written(url: str, parcels: list[Parcel]):
+    """Write parcels and stop; return the counts."""
+    queue, counts = ParcelQueue(), new_counters()
+    writer = Writer(queue, url, counts)
+    for parcel in parcels:
+        queue.put_nowait(parcel)
+    running = asyncio.create_task(writer.run())
+    await until(lambda: not len(queue))
+    running.cancel()
+    await asyncio.wait([running])
+    await writer.drain()
+    return counts[MQTT]
+
+
+def test_what_the_database_cannot_take_is_set_aside_and_the_rest_is_stored(
+    database,
+) -> None:
+    (meter,) = enter_meters(database, {"serial": "M1"})
+    beyond_int32 = reading(2**40, 0)
+    acknowledged: list[int] = []
+    contents = [
+        {"readings": [reading(meter.meter_id, n) for n in range(4)]},
+        {"readings": [reading(meter.meter_id, 4), beyond_int32]},
+        {"refusals": [refusal("a half \ud800 and a \0")]},
+        {"readings": [reading(meter.meter_id, 5)], "refusals": [refusal("plain")]},
+    ]
+    parcels = [
+        Parcel(transport=MQTT, done=lambda n=n: acknowledged.append(n), **content)
+        for n, content in enumerate(contents)
+    ]
+    counts = asyncio.run(written(database, parcels))
+    assert acknowledged == [0, 1, 2, 3]
+    assert [energy for *_, energy in stored(database)] == [0, 1, 2, 3, 4, 5]
+    assert (counts.stored, counts.refused, counts.repeated) == (6, 3, 0)
+    kept = quarantined(database)
+    assert sorted(reason for reason, *_ in kept) == [
+        "not-json",
+        "not-json",
+        "undecodable",
+    ]
+    assert any(str(2**40).encode() in raw for *_, raw in kept)
+    assert sum(outcomes(database).values()) == 9
+
+
+def test_both_transports_may_be_in_one_taking(database) -> None:
+    (meter,) = enter_meters(database, {"serial": "M1"})
+    order: list[str] = []
+    parcels = [
+        Parcel(
+            transport=transport,
+            readings=[reading(meter.meter_id, n)],
+            done=lambda n=n, t=transport: order.append(f"{t}{n}"),
+        )
+        for n, transport in enumerate([*Transport] * 3)
+    ]
+    asyncio.run(written(database, parcels))
+    assert len(stored(database)) == 6
+    for transport in Transport:
+        own = [done for done in order if done.startswith(transport)]
+        assert own == sorted(own)
+    assert outcomes(database) == {("modbus", "stored"): 3, ("mqtt", "stored"): 3}
+
+
+def test_nothing_is_acknowledged_that_is_not_committed(database) -> None:
+    acknowledged: list[int] = []
+    parcel = Parcel(
+        transport=MQTT, readings=[reading(1, 0)], done=lambda: acknowledged.append(1)
+    )
+
+    async def run() -> None:
+        queue, counts = ParcelQueue(), new_counters()
+        url = f"{database}&options=-cdefault_transaction_read_only%3Don"
+        running = asyncio.create_task(Writer(queue, url, counts).run())
+        queue.put_nowait(parcel)
+        await until(lambda: not len(queue))
+        await asyncio.sleep(0.3)
+        running.cancel()
+        await asyncio.wait([running])
+        # Put back in its place: a later writer finds it.
+        assert queue.take_nowait(10) == [parcel]
+        assert counts[MQTT].stored == 0
+
+    asyncio.run(run())
+    assert acknowledged == []
+
+
+@pytest.mark.parametrize(("waiting", "taken"), [(3, 3), (700, 500), (2000, 1000)])
+def test_of_many_waiting_half_are_taken(waiting, taken) -> None:
+    async def run() -> int:
+        queue = ParcelQueue()
+        for n in range(waiting):
+            queue.put_nowait(Parcel(transport=MQTT, readings=[reading(1, n)]))
+        parcels = await queue.take(enough_rows=500, most_rows=5000, linger_s=0.05)
+        return len(parcels)
+
+    assert asyncio.run(run()) == taken
