@@ -49,6 +49,8 @@ CONFIG = {"displayModeBar": False, "scrollZoom": False, "responsive": True}
 _QUARTER_US = 15 * 60 * 1_000_000
 _ONE_DAY = 100
 _TICKS = {"en": "%-d %b", "zh": "%-m/%-d"}
+_LONG_TICKS = {"en": "%b %Y", "zh": "%Y-%m"}
+_LONG = 180 * 96
 _THREE_HOURS_MS = 3 * 3_600_000
 
 
@@ -163,7 +165,8 @@ def _time_axis(curve: LoadCurve, reader: Reader) -> Part:
     axis: Part = {"range": texts(wall_clock(ends, reader.zone)), "type": "date"}
     if len(curve) <= _ONE_DAY:
         return axis | {"tickformat": "%H:%M", "dtick": _THREE_HOURS_MS}
-    return axis | {"tickformat": _TICKS[reader.language]}
+    ticks = _TICKS if len(curve) < _LONG else _LONG_TICKS
+    return axis | {"tickformat": ticks[reader.language]}
 
 
 def _load(curve: LoadCurve, reader: Reader) -> list[Part]:

@@ -11,7 +11,7 @@ from psycopg.rows import TupleRow
 
 from accounts.account import Account, Point
 from reports.texts import WordingError
-from reports.wording import sentence
+from reports.wording import reason, sentence
 from reports.writing import Figure, Reader
 from storage.alerts import Alert
 from storage.portfolio import load_alert_events
@@ -28,6 +28,11 @@ class AlertEventView:
     """opened, acknowledged, planned or resolved"""
     who: str
     why: str
+    """What a person wrote, or a code; `reason` says either."""
+
+    def reason(self, reader: Reader) -> str:
+        """Say why it was done; people's own words stay as they are."""
+        return reason(self.why, reader)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +68,14 @@ class AlertView:
     def text(self, reader: Reader) -> str:
         """Say what is the matter."""
         return self._said(self.code, reader)
+
+    @property
+    def since_at(self) -> datetime:
+        """When what it tells of began: before it opened, for it had to be proven."""
+        since = self.figures.get("since_at")
+        return (
+            datetime.fromisoformat(since) if isinstance(since, str) else self.opened_at
+        )
 
     def _said(self, code: str, reader: Reader) -> str:
         try:

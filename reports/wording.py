@@ -11,7 +11,7 @@ from datetime import UTC, tzinfo
 from reports.texts import LANGUAGES, Language, WordingError, text
 from reports.writing import Figure, Reader, written
 
-__all__ = ["LANGUAGES", "Language", "WordingError", "say", "sentence"]
+__all__ = ["LANGUAGES", "Language", "WordingError", "reason", "say", "sentence"]
 
 
 def say(
@@ -54,6 +54,21 @@ def say(
     return sentence(
         code, figures, Reader(language=language, zone=zone, currency=currency)
     )
+
+
+def reason(why: str, reader: Reader) -> str:
+    """Say why an alert's step was taken: a code where Keywatt acts, or people's words.
+
+    Examples
+    --------
+    >>> reason("inside-band", Reader()), reason("I call them", Reader())
+    ('well inside the expected band again', 'I call them')
+
+    """
+    try:
+        return text(f"why-{why}", reader.language)
+    except WordingError:
+        return why
 
 
 def sentence(code: str, figures: Mapping[str, Figure], reader: Reader) -> str:

@@ -89,13 +89,16 @@ def percent(value: float) -> str:
 
     Examples
     --------
-    >>> percent(18.79), percent(4.24)
-    ('19 %', '4.2 %')
+    >>> percent(18.79), percent(4.24), percent(0.01)
+    ('19 %', '4.2 %', '< 0.1 %')
 
     """
+    ten, least = 10.0, 0.05
     if math.isnan(value):
         return ABSENT
-    return f"{value:.0f} %" if abs(value) >= 10 else f"{value:.1f} %"  # noqa: PLR2004 (stated above)
+    if 0 < value < least:
+        return "< 0.1 %"
+    return f"{value:.0f} %" if abs(value) >= ten else f"{value:.1f} %"
 
 
 def money(amount: Decimal, currency: str) -> str:

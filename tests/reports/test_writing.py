@@ -22,6 +22,8 @@ AT = datetime(2026, 3, 1, 17, 5, tzinfo=UTC)  # 01:05 on the 2nd in Shanghai (+8
         ("energy_kwh", -300.0, "-300 kWh"),
         ("share_percent", 18.79, "19 %"),
         ("share_percent", 4.24, "4.2 %"),
+        ("share_percent", 0.04, "< 0.1 %"),
+        ("share_percent", 0.0, "0.0 %"),
         ("saved_money", Decimal("1234.565"), "CNY 1,234.57"),
         ("since_at", AT, "Mon 2 Mar 01:05"),
         ("since_at", AT.isoformat(), "Mon 2 Mar 01:05"),
