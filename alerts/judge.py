@@ -14,9 +14,12 @@ from psycopg.rows import TupleRow
 
 from accounts.calendar import SiteCalendar
 from alerts.desk import take_step
-from alerts.deviation import Change, Evidence, Replay, Span, Standing, lay_out
+from alerts.deviation import Change, Evidence, Replay, Standing
 from alerts.lifecycle import KEYWATT, Action, Step
+from analytics.expectation import LOOK_BACK_DAYS, Span, layout
+from analytics.settle import Intervals
 from meters.reading import from_utc_us, utc_us
+from reports.expectation import calendar_of
 from storage.alerts import Alert, load_planned_changes, lock_standing_alert, open_alert
 from storage.intervals import load_intervals
 from storage.judging import lock_judged_to, settled_to, store_judged_to
@@ -24,10 +27,8 @@ from storage.master import load_account, load_point
 from storage.portfolio import UnusualSpan, load_unusual
 
 KIND = "deviation"
-LEARNT_FROM = timedelta(days=100)
-"""So much history is read: ten Saturdays, and some that do not count."""
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-_FAR_FUTURE_US = utc_us(datetime(9999, 1, 1, tzinfo=UTC))
+_FAR_FUTURE = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def judge_point(conn: Connection[TupleRow], point_id: int, now: datetime) -> list[int]:
@@ -52,42 +53,50 @@ def judge_point(conn: Connection[TupleRow], point_id: int, now: datetime) -> lis
     if stop is None or (judged_to is not None and judged_to >= stop):
         return []
     since = judged_to or _BEGINNING
-    learnt_from = max(since, _BEGINNING + LEARNT_FROM) - LEARNT_FROM
-    unusual = load_unusual(conn, [point_id], learnt_from)
     standing = lock_standing_alert(conn, point_id, KIND)
+    stood = _stood(conn, standing, since)
+    calendar = calendar_of(load_account(conn, load_point(conn, point_id).account_id))
+    start = _learnt_from(calendar, since)
+    unusual = load_unusual(conn, [point_id], start)
+    intervals = load_intervals(conn, point_id, start, stop)
     events = []
-    replay = _replay(conn, point_id, learnt_from, stop, unusual)
-    if replay is not None:
-        stood = _stood(conn, standing, since)
-        for change in replay.changes(utc_us(since), stood):
+    if len(intervals):
+        replay = _replay(intervals, calendar, unusual, since if stood else None)
+        for change in replay.changes(utc_us(since), utc_us(stop), stood):
             event_id = _apply(conn, point_id, change, unusual)
             events += [] if event_id is None else [event_id]
     store_judged_to(conn, point_id, stop)
     return events
 
 
+def _learnt_from(calendar: SiteCalendar, since: datetime) -> datetime:
+    """Return the start of the first day that bears on the first interval to judge.
+
+    What it proves may have begun the evening before.
+    """
+    first_day = calendar.local_day(since) - timedelta(days=LOOK_BACK_DAYS + 1)
+    return calendar.day_bounds(first_day)[0]
+
+
 def _replay(
-    conn: Connection[TupleRow],
-    point_id: int,
-    start: datetime,
-    stop: datetime,
+    intervals: Intervals,
+    calendar: SiteCalendar,
     unusual: list[UnusualSpan],
-) -> Replay | None:
-    intervals = load_intervals(conn, point_id, start, stop)
-    if len(intervals) == 0:
-        return None
-    account = load_account(conn, load_point(conn, point_id).account_id)
-    calendar = SiteCalendar(account.time_zone, account.country)
+    stands_at: datetime | None,
+) -> Replay:
+    """Lay out what is settled; the alert that stands at `stands_at` ends there."""
+    first, last = (from_utc_us(int(us)) for us in intervals.start_us[[0, -1]])
+    on = layout(calendar, calendar.local_day(first), calendar.local_day(last))
     return Replay(
-        lay_out(intervals.start_us, intervals.power_kw, calendar),
-        windows=[_span(each) for each in unusual if each.planned],
-        alerts=[_span(each) for each in unusual if not each.planned],
+        on,
+        on.place(intervals.start_us, intervals.power_kw),
+        windows=[Span.of(w.starts_at, w.ends_at) for w in unusual if w.planned],
+        alerts=[
+            Span.of(alert.starts_at, alert.ends_at or stands_at)
+            for alert in unusual
+            if not alert.planned
+        ],
     )
-
-
-def _span(each: UnusualSpan) -> Span:
-    stop_us = _FAR_FUTURE_US if each.ends_at is None else utc_us(each.ends_at)
-    return Span(start_us=utc_us(each.starts_at), stop_us=stop_us)
 
 
 def _stood(
@@ -100,8 +109,7 @@ def _stood(
 
 
 def _planned_until_us(conn: Connection[TupleRow], alert: Alert) -> int | None:
-    far = from_utc_us(_FAR_FUTURE_US)
-    changes = load_planned_changes(conn, alert.point_id, alert.opened_at, far)
+    changes = load_planned_changes(conn, alert.point_id, alert.opened_at, _FAR_FUTURE)
     ends = [utc_us(c.ends_at) for c in changes if c.alert_id == alert.alert_id]
     return max(ends, default=None)
 

@@ -30,6 +30,7 @@ class Notice:
     at: datetime
     who: str
     why: str
+    """In words, as `sentence`."""
     kind: str
     code: str
     figures: dict[str, Figure]

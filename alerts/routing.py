@@ -13,8 +13,16 @@ from psycopg.rows import TupleRow
 
 from alerts.lifecycle import Action
 from alerts.notice import Channel, DeliveryError, Notice
-from storage.deliveries import mark_delivered, mark_failed
-from storage.telling import Untold, channels_waiting, next_untold, note_news
+from reports.wording import reason
+from reports.writing import Reader
+from storage.deliveries import (
+    Untold,
+    channels_waiting,
+    mark_delivered,
+    mark_failed,
+    next_untold,
+    note_news,
+)
 
 
 def to_be_told(
@@ -55,7 +63,7 @@ def _notice(untold: Untold) -> Notice:
         action=Action(untold.action),
         at=untold.at,
         who=untold.who,
-        why=untold.why,
+        why=reason(untold.why, Reader()),
         kind=untold.kind,
         code=untold.code,
         figures=untold.figures,

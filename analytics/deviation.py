@@ -149,11 +149,13 @@ def z_scores(load_kw: FloatArray, slot: IntArray, band: Band) -> FloatArray:
 
 
 class Verdict(Enum):
-    """What to do about a deviation alert, and why."""
+    """What to do about a deviation alert; the value is the code of why."""
 
-    STAY = "nothing changed"
-    OPEN = "outside the expected band for long enough, on one side"
-    CLOSE = "well inside the expected band again"
+    STAY = "no-change"
+    OPEN = "outside-band"
+    """For long enough, on one side."""
+    CLOSE = "inside-band"
+    """Well inside it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +181,7 @@ class Hysteresis:
         Examples
         --------
         >>> Hysteresis(n=3, k=6.0).judge(np.array([1.0, -7, -8, -9]), is_open=False)
-        <Verdict.OPEN: 'outside the expected band for long enough, on one side'>
+        <Verdict.OPEN: 'outside-band'>
 
         """
         known = z[~np.isnan(z)]

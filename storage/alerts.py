@@ -1,4 +1,4 @@
-"""Alerts with their whole history, planned changes, and what was told to whom."""
+"""Alerts with their whole history, and planned changes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -59,10 +59,6 @@ UPDATE_STATE = """
            resolved_at = CASE WHEN %(state)s = 'resolved' THEN %(at)s::timestamptz END
      WHERE alert_id = %(alert_id)s
 """
-UPDATE_FIGURES = """
-    UPDATE alert SET code = %(code)s, figures = %(figures)s
-     WHERE alert_id = %(alert_id)s
-"""
 
 
 def open_alert(
@@ -118,17 +114,6 @@ def set_state(
     conn.execute(UPDATE_STATE, {"alert_id": alert_id, "state": state, "at": at})
 
 
-def set_figures(
-    conn: Connection[TupleRow],
-    alert_id: int,
-    code: str,
-    figures: Mapping[str, object],
-) -> None:
-    """Let a standing alert say its newest figures."""
-    row = {"alert_id": alert_id, "code": code, "figures": Jsonb(figures)}
-    conn.execute(UPDATE_FIGURES, row)
-
-
 SELECT_ALERT = """
     SELECT alert_id, account_id, point_id, kind, state, opened_at, resolved_at, code,
            figures
@@ -156,10 +141,6 @@ SELECT_EVENTS = """
     SELECT event_id, alert_id, at, action, who, why
       FROM alert_event WHERE alert_id = %(alert_id)s
      ORDER BY event_id
-"""
-SELECT_EVENT = """
-    SELECT event_id, alert_id, at, action, who, why
-      FROM alert_event WHERE event_id = %(event_id)s
 """
 
 
@@ -198,12 +179,6 @@ def load_events(conn: Connection[TupleRow], alert_id: int) -> list[AlertEvent]:
     """Return the history of an alert, oldest first."""
     with conn.cursor(row_factory=class_row(AlertEvent)) as cur:
         return cur.execute(SELECT_EVENTS, {"alert_id": alert_id}).fetchall()
-
-
-def load_event(conn: Connection[TupleRow], event_id: int) -> AlertEvent | None:
-    """Return one step of an alert; None if unknown."""
-    with conn.cursor(row_factory=class_row(AlertEvent)) as cur:
-        return cur.execute(SELECT_EVENT, {"event_id": event_id}).fetchone()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,22 +1,106 @@
-"""What was told to whom: one row for each event and channel, until it is delivered."""
+"""Which events of alerts are news, and what each channel was told and is to be told."""
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from psycopg import Connection
-from psycopg.rows import TupleRow
+from psycopg.rows import TupleRow, class_row
 
-ADD_DELIVERIES = """
+NEWS_LASTS = timedelta(days=1)
+"""What was resolved longer ago is told to nobody: history that arrives at once, or a
+channel that was away for days, must not flood people."""
+
+ADD_NEWS = """
     INSERT INTO delivery (event_id, channel)
-    SELECT %(event_id)s, unnest(%(channels)s::text[])
+    SELECT event_id, channel
+      FROM alert
+      JOIN alert_event USING (alert_id)
+     CROSS JOIN unnest(%(channels)s::text[]) AS channel
+     WHERE (resolved_at IS NULL OR resolved_at > %(since)s)
+       AND NOT EXISTS (SELECT FROM delivery AS noted
+                        WHERE noted.event_id = alert_event.event_id
+                          AND noted.channel = channel.channel)
     ON CONFLICT (event_id, channel) DO NOTHING
 """
-NEXT_DELIVERY = """
-    SELECT event_id
+SELECT_WAITING = """
+    SELECT DISTINCT channel
       FROM delivery
-     WHERE channel = %(channel)s AND delivered_at IS NULL
-     ORDER BY event_id LIMIT 1
-       FOR UPDATE SKIP LOCKED
+      JOIN alert_event USING (event_id)
+      JOIN alert USING (alert_id)
+     WHERE channel = ANY(%(channels)s) AND delivered_at IS NULL
+       AND (resolved_at IS NULL OR resolved_at > %(since)s)
+     ORDER BY channel
 """
+
+
+def note_news(conn: Connection[TupleRow], channels: list[str], now: datetime) -> None:
+    """Note for each channel the events it is to be told: those of alerts that stand.
+
+    And of those that were resolved less than `NEWS_LASTS` ago.
+    """
+    conn.execute(ADD_NEWS, {"channels": channels, "since": now - NEWS_LASTS})
+
+
+def channels_waiting(
+    conn: Connection[TupleRow], channels: list[str], now: datetime
+) -> list[str]:
+    """Return which of the channels have something to be told."""
+    asked = {"channels": channels, "since": now - NEWS_LASTS}
+    return [name for (name,) in conn.execute(SELECT_WAITING, asked).fetchall()]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Untold:
+    """One event that a channel was not told, with what a reader needs to know."""
+
+    event_id: int
+    alert_id: int
+    action: str
+    at: datetime
+    who: str
+    why: str
+    kind: str
+    code: str
+    figures: dict[str, str | int | float | None]
+    opened_at: datetime
+    account_code: str
+    account_name: str
+    time_zone: str
+    point: str
+
+
+# An event that fails lets other alerts' events pass, but not later ones of its own.
+SELECT_UNTOLD = """
+    SELECT event_id, alert_id, action, at, who, why, kind, alert.code, figures,
+           opened_at, account.code AS account_code, account.name AS account_name,
+           time_zone, point.name AS point
+      FROM delivery
+      JOIN alert_event USING (event_id)
+      JOIN alert USING (alert_id)
+      JOIN point USING (point_id)
+      JOIN account ON account.account_id = alert.account_id
+     WHERE channel = %(channel)s AND delivered_at IS NULL
+       AND (resolved_at IS NULL OR resolved_at > %(since)s)
+       AND NOT EXISTS (SELECT FROM delivery AS before
+                         JOIN alert_event AS earlier USING (event_id)
+                        WHERE before.channel = %(channel)s
+                          AND before.delivered_at IS NULL
+                          AND earlier.alert_id = alert_event.alert_id
+                          AND earlier.event_id < alert_event.event_id)
+     ORDER BY attempts, event_id LIMIT 1
+       FOR UPDATE OF delivery SKIP LOCKED
+"""
+
+
+def next_untold(
+    conn: Connection[TupleRow], channel: str, now: datetime
+) -> Untold | None:
+    """Take what a channel is to be told next, held until the transaction ends."""
+    asked = {"channel": channel, "since": now - NEWS_LASTS}
+    with conn.cursor(row_factory=class_row(Untold)) as cur:
+        return cur.execute(SELECT_UNTOLD, asked).fetchone()
+
+
 MARK_DELIVERED = """
     UPDATE delivery SET delivered_at = %(at)s, attempts = attempts + 1, error = NULL
      WHERE event_id = %(event_id)s AND channel = %(channel)s
@@ -25,23 +109,6 @@ MARK_FAILED = """
     UPDATE delivery SET attempts = attempts + 1, error = %(error)s
      WHERE event_id = %(event_id)s AND channel = %(channel)s
 """
-SELECT_UNDELIVERED = """
-    SELECT channel, count(*) FROM delivery
-     WHERE delivered_at IS NULL GROUP BY channel ORDER BY channel
-"""
-
-
-def add_deliveries(
-    conn: Connection[TupleRow], event_id: int, channels: list[str]
-) -> None:
-    """Note that an event is to be told on some channels; once each."""
-    conn.execute(ADD_DELIVERIES, {"event_id": event_id, "channels": channels})
-
-
-def next_delivery(conn: Connection[TupleRow], channel: str) -> int | None:
-    """Take the oldest event that a channel was not told, held until the commit."""
-    row = conn.execute(NEXT_DELIVERY, {"channel": channel}).fetchone()
-    return None if row is None else int(row[0])
 
 
 def mark_delivered(
@@ -58,8 +125,3 @@ def mark_failed(
     """Note a failed attempt with its reason; the event stays to be told."""
     row = {"event_id": event_id, "channel": channel, "error": error}
     conn.execute(MARK_FAILED, row)
-
-
-def undelivered(conn: Connection[TupleRow]) -> dict[str, int]:
-    """Count by channel what is still to be told."""
-    return dict(conn.execute(SELECT_UNDELIVERED).fetchall())

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from accounts.calendar import DayType
-from alerts.deviation import HIGH, LOW, Change, Load, Replay, Span, lay_out
+from alerts.deviation import HIGH, LOW, Change, Replay
+from analytics.expectation import Span, layout
 from meters.reading import utc_us
 from tests.plant import CALENDAR, FIRST_DAY, at, usual_kw
 
@@ -15,19 +16,18 @@ WORKDAYS = [
 ]
 
 
-def load_of(today: date, bent_kw: dict[date, float]) -> Load:
+def bent_load(today: date, bent_kw: dict[date, float]) -> np.ndarray:
     """Usual load until the end of today, but for 08:00 to 18:00 on some days."""
     start, stop = at(FIRST_DAY, 0), at(today + timedelta(days=1), 0)
     kw = usual_kw(start, stop)
     for day, other_kw in bent_kw.items():
         first = (utc_us(at(day, 8)) - utc_us(start)) // 900_000_000
         kw[first : first + 40] = other_kw
-    starts_us = CALENDAR.quarter_hours_us(FIRST_DAY, today)
-    return lay_out(starts_us, kw, CALENDAR)
+    return kw
 
 
 def working_hours(day: date) -> Span:
-    return Span(start_us=utc_us(at(day, 8)), stop_us=utc_us(at(day, 18)))
+    return Span.of(at(day, 8), at(day, 18))
 
 
 def judged(
@@ -36,14 +36,18 @@ def judged(
     *,
     alerts: list[date] | None = None,
     planned: list[date] | None = None,
+    since: date | None = None,
 ) -> list[Change]:
-    """What changes today."""
+    """What changes today, or since another day."""
+    on = layout(CALENDAR, FIRST_DAY, today)
     replay = Replay(
-        load_of(today, bent_kw),
+        on,
+        bent_load(today, bent_kw),
         windows=[working_hours(day) for day in planned or []],
         alerts=[working_hours(day) for day in alerts or []],
     )
-    return replay.changes(utc_us(at(today, 0)), None)
+    from_us = utc_us(at(since or today, 0))
+    return replay.changes(from_us, int(on.edges_us[-1]), None)
 
 
 def test_days_with_alerts_are_not_learnt() -> None:
