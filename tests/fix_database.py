@@ -21,8 +21,11 @@ TIMESCALE_URL = os.environ.get("KEYWATT_TEST_TIMESCALE_URL")
 
 
 @contextmanager
-def new_database(server_url: str, template: str = "template1") -> Iterator[str]:
-    """Make a copy of a database for the length of the block, and yield its URL."""
+def new_database(server_url: str, template: str = "template0") -> Iterator[str]:
+    """Make a copy of a database for the length of the block, and yield its URL.
+
+    Nobody can be connected to template0; TimescaleDB's workers look into template1.
+    """
     name = f"keywatt_{uuid4().hex[:12]}"
     # Copying files beats writing the pages to the log: fsync is off here.
     create = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
