@@ -6,6 +6,7 @@ that goes to quarantine and the rest is stored.
 """
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Sequence
@@ -46,6 +47,7 @@ class Writer:
         self._counts = counts
         self._conn: AsyncConnection[TupleRow] | None = None
         self._is_away = False
+        self._closing: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Write until cancelled; what was not committed then is in the queue again."""
@@ -164,7 +166,14 @@ class Writer:
 
     async def _connection(self) -> AsyncConnection[TupleRow]:
         if self._conn is None:
-            self._conn = await connect_async(self._url)
+            opening = asyncio.create_task(connect_async(self._url), name="connect")
+            try:
+                self._conn = await asyncio.shield(opening)
+            except asyncio.CancelledError:
+                # The driver drops a connection unclosed that is cancelled when nearly
+                # open: let it open, then close it.
+                self._closing = asyncio.create_task(_close_late(opening), name="close")
+                raise
         return self._conn
 
     async def _hang_up(self) -> None:
@@ -182,6 +191,12 @@ class Writer:
         if self._is_away:
             log.info("The database takes readings again; %d wait.", len(self._queue))
         self._is_away = False
+
+
+async def _close_late(opening: asyncio.Task[AsyncConnection[TupleRow]]) -> None:
+    """Close a connection that nobody waits for any more, once it is open."""
+    with contextlib.suppress(*AWAY):
+        await (await opening).close()
 
 
 def _transport(parcel: Parcel) -> Transport:

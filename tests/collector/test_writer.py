@@ -112,6 +112,8 @@ def test_nothing_is_acknowledged_that_is_not_committed(database) -> None:
         await asyncio.sleep(0.3)
         running.cancel()
         await asyncio.wait([running])
+        # A connection that was being opened is closed.
+        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
         # Put back in its place: a later writer finds it.
         assert queue.take_nowait(10) == [parcel]
         assert counts[MQTT].stored == 0
