@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 
-from procrastinate.schema import SchemaManager
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
@@ -110,7 +110,8 @@ def migrations(for_flavour: Flavour, folder: Path = FOLDER) -> list[Migration]:
             )
         if match[2] in (None, for_flavour):
             ours.append(Migration(path.name, path.read_text("utf-8")))
-    return [*ours, Migration(_JOBS_SCHEMA, SchemaManager.get_schema())]
+    jobs = (_jobs_folder() / "schema.sql").read_text("utf-8")
+    return [*ours, Migration(_JOBS_SCHEMA, jobs)]
 
 
 def _todo(conn: Connection[TupleRow], applied: dict[str, str]) -> list[Migration]:
@@ -130,11 +131,21 @@ def _todo(conn: Connection[TupleRow], applied: dict[str, str]) -> list[Migration
 
 def _jobs_migrations() -> list[Migration]:
     """Return procrastinate's own steps between its releases, oldest first."""
-    folder = Path(SchemaManager.get_migrations_path())
     return [
         Migration(f"procrastinate/{path.name}", path.read_text("utf-8"))
-        for path in sorted(folder.glob("*.sql"))
+        for path in sorted((_jobs_folder() / "migrations").glob("*.sql"))
     ]
+
+
+def _jobs_folder() -> Path:
+    """Return where procrastinate keeps its SQL.
+
+    Found, not imported: that would take every service half a second at its start.
+    """
+    package = find_spec("procrastinate")
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError("procrastinate is not installed")
+    return Path(package.origin).parent / "sql"
 
 
 def _record(conn: Connection[TupleRow], migration: Migration) -> None:
