@@ -57,8 +57,19 @@ def smooth(seed: int, minute: IntArray, period_min: int) -> FloatArray:
     step = minute // period_min
     part = (minute - step * period_min) / period_min
     eased = part * part * (3.0 - 2.0 * part)
-    here, there = uniform(seed, step), uniform(seed, step + 1)
+    here, there = _neighbours(seed, step)
     return 2.0 * (here + (there - here) * eased) - 1.0
+
+
+def _neighbours(seed: int, step: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Return the chances of each step and of the next, each drawn once if near."""
+    if step.size == 0:
+        return uniform(seed, step), uniform(seed, step)
+    first, last = int(step.min()), int(step.max())
+    if last - first > step.size:
+        return uniform(seed, step), uniform(seed, step + 1)
+    drawn = uniform(seed, np.arange(first, last + 2))
+    return drawn[step - first], drawn[step - first + 1]
 
 
 def seed_of(*names: str | int) -> int:
