@@ -17,7 +17,8 @@ from simulators.shapes import Day, Shape
 from simulators.weather import Climate, temperature_c
 
 _MINUTE_US = 60_000_000
-_KEPT_DAYS = 4
+_KEPT_DAYS = 8
+"""More than history asks for at once, or each day would be computed twice."""
 _OVERLOAD = 1.45
 _STUCK_SHARE = 1.0
 
