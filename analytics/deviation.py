@@ -48,7 +48,6 @@ def like_days(
     wanted: str,
     usable: BoolArray,
     *,
-    most: int = HISTORY_DAYS,
     least: int = LEAST_DAYS,
 ) -> IntArray | Finding:
     """Choose the days that say what to expect.
@@ -62,8 +61,8 @@ def like_days(
     usable : array, shape (days,)
         False on days that must not be learnt: with an alert, with a planned change,
         with too little data.
-    most, least : int
-        The newest `most` are taken; fewer than `least` are none.
+    least : int
+        The newest `HISTORY_DAYS` are taken; fewer than `least` are none.
 
     Returns
     -------
@@ -79,7 +78,7 @@ def like_days(
     array([0, 3])
 
     """
-    chosen = np.flatnonzero((day_type == wanted) & usable)[-most:]
+    chosen = np.flatnonzero((day_type == wanted) & usable)[-HISTORY_DAYS:]
     if chosen.size < least:
         figures = {"days": chosen.size, "least_days": least}
         return Finding(code="too-few-like-days", figures=figures)
@@ -193,53 +192,6 @@ class Hysteresis:
         above, below = bool((newest > self.k).all()), bool((newest < -self.k).all())
         opens = newest.size == self.n and (above or below)
         return Verdict.OPEN if opens else Verdict.STAY
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Explanation:
-    """What a deviation amounts to."""
-
-    since: int
-    """Index of the first interval of the run."""
-    measured_kwh: float
-    """Over the run's intervals that have both a load and an expectation."""
-    expected_kwh: float
-
-
-def explain(
-    load_kw: FloatArray, slot: IntArray, band: Band, *, k: float = WIDTH
-) -> Explanation | None:
-    """Say since when the newest load deviates, and how much energy that is.
-
-    Parameters
-    ----------
-    load_kw : array, shape (n,)
-        Mean load of quarter-hours, newest last; NaN = missing. [kW]
-    slot : array, shape (n,)
-        Quarter-hour of the local wall clock, 0 to 95.
-    band : Band
-    k : float
-        Beyond this a score is loud.
-
-    Returns
-    -------
-    Explanation or None
-        None if the newest known interval is not loud. The run goes back over loud
-        intervals of one side; missing ones do not end it.
-
-    """
-    z = z_scores(load_kw, slot, band)
-    known = np.flatnonzero(~np.isnan(z))
-    if known.size == 0 or abs(z[known[-1]]) <= k:
-        return None
-    side = np.sign(z[known[-1]])
-    others = np.flatnonzero(z[known] * side <= k)
-    run = known[others[-1] + 1 :] if others.size else known
-    return Explanation(
-        since=int(run[0]),
-        measured_kwh=float(load_kw[run].sum()) / 4,
-        expected_kwh=float(band.median_kw[slot[run]].sum()) / 4,
-    )
 
 
 def _with_neighbours(history_kw: FloatArray) -> FloatArray:

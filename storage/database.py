@@ -6,21 +6,20 @@
 Every session runs in UTC. No message holds a password.
 """
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypeAlias
 
 import psycopg
 from psycopg import AsyncConnection, Connection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
-from psycopg_pool import AsyncConnectionPool, ConnectionPool
+from psycopg_pool import ConnectionPool
 
 OLDEST_SERVER = 16
 CONNECT_TIMEOUT_S = 10
 
 Pool: TypeAlias = ConnectionPool[Connection[TupleRow]]
-AsyncPool: TypeAlias = AsyncConnectionPool[AsyncConnection[TupleRow]]
 
 
 class DatabaseError(Exception):
@@ -88,26 +87,6 @@ def open_pool(url: str, *, max_size: int = 4) -> Iterator[Pool]:
         max_size=max_size,
         configure=to_utc,
         check=ConnectionPool.check_connection,
-    ) as pool:
-        yield pool
-
-
-@asynccontextmanager
-async def open_pool_async(url: str, *, max_size: int = 4) -> AsyncIterator[AsyncPool]:
-    """Keep up to `max_size` connections for tasks that share a database."""
-    await (await connect_async(url)).close()
-
-    async def to_utc(conn: AsyncConnection[TupleRow]) -> None:
-        if conn.info.parameter_status("TimeZone") != "UTC":
-            await conn.execute("SET TIME ZONE 'UTC'")
-            await conn.commit()
-
-    async with AsyncConnectionPool(
-        _conninfo(url),
-        min_size=1,
-        max_size=max_size,
-        configure=to_utc,
-        check=AsyncConnectionPool.check_connection,
     ) as pool:
         yield pool
 

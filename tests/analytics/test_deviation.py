@@ -10,7 +10,6 @@ from analytics.deviation import (
     Hysteresis,
     Verdict,
     expected_band,
-    explain,
     like_days,
     z_scores,
 )
@@ -168,25 +167,3 @@ def test_no_band_gives_no_score() -> None:
 def test_judge(z, is_open, expected) -> None:
     scores = np.array(z, dtype=np.float64)
     assert Hysteresis(n=3, k=6).judge(scores, is_open=is_open) is expected
-
-
-def test_explain_sums_up_the_run() -> None:
-    # Scale 10: below 40 is loud. The run is 20, (gap), 10, 30 kW: 60 / 4 = 15 kWh
-    # against 3 x 100 / 4 = 75 kWh; it began in interval 2.
-    load_kw = np.array([100.0, 95.0, 20.0, NAN, 10.0, 30.0])
-    run = explain(load_kw, np.arange(6), flat_band(100.0, 10.0))
-    assert run is not None
-    assert (run.since, run.measured_kwh, run.expected_kwh) == (2, 15.0, 75.0)
-
-
-def test_explain_keeps_to_one_side() -> None:
-    # 190 is 9 scales above: the run below begins after it.
-    run = explain(np.array([190.0, 20.0, 10.0]), np.arange(3), flat_band(100.0, 10.0))
-    assert run is not None
-    assert run.since == 1
-
-
-@pytest.mark.parametrize("load_kw", [[20.0, 100.0], [NAN], []])
-def test_there_is_nothing_to_explain(load_kw) -> None:
-    slots = np.arange(len(load_kw))
-    assert explain(np.array(load_kw), slots, flat_band(100.0, 10.0)) is None

@@ -13,7 +13,6 @@ from storage.database import (
     connect,
     connect_async,
     open_pool,
-    open_pool_async,
     place,
 )
 
@@ -89,13 +88,13 @@ def test_sessions_run_in_utc(database: str) -> None:
         assert conn.execute("SHOW TimeZone").fetchone() == ("UTC",)
 
 
-def test_pools_serve_utc_sessions(database: str) -> None:
+def test_pooled_and_async_sessions_run_in_utc(database: str) -> None:
     url = database + "&options=-c%20TimeZone%3DAsia/Shanghai"
     with open_pool(url) as pool, pool.connection() as conn:
         assert conn.execute("SHOW TimeZone").fetchone() == ("UTC",)
 
     async def ask() -> object:
-        async with open_pool_async(url) as pool, pool.connection() as conn:
+        async with await connect_async(url) as conn:
             return await (await conn.execute("SHOW TimeZone")).fetchone()
 
     assert asyncio.run(ask()) == ("UTC",)
