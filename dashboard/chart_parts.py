@@ -1,5 +1,6 @@
 """Pieces of charts as the plain dictionaries plotly takes; not plotly itself. Pure."""
 
+import math
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,17 +16,22 @@ from reports.wording import sentence
 from reports.writing import Reader, power
 
 Part = dict[str, Any]  # Any: plotly's own loosely typed form
+LEFT, RIGHT, BOTTOM = 70, 10, 48
+"""Of all charts [px]; the style sheet lays today's picture into the same frame."""
 FONT = "Source Sans, Source Sans Pro, Segoe UI, Helvetica, Arial, sans-serif"
 
 
 def layout(height: int, *, top: int) -> Part:
-    """Return the frame all charts share; `top` [px] leaves room for a legend."""
+    """Return the frame all charts share; `top` [px] leaves room for a legend.
+
+    The margins are fixed: to measure its labels plotly would draw everything twice.
+    """
     axis = {
         "showgrid": False,
         "linecolor": theme.LINE,
         "tickcolor": theme.LINE,
         "tickfont": {"color": theme.MUTED, "size": 12},
-        "automargin": True,
+        "automargin": False,
         "zeroline": False,
         "fixedrange": True,
     }
@@ -33,7 +39,7 @@ def layout(height: int, *, top: int) -> Part:
     return {
         "template": None,
         "height": height,
-        "margin": {"l": 8, "r": 8, "t": top, "b": 8},
+        "margin": {"l": LEFT, "r": RIGHT, "t": top, "b": BOTTOM},
         "paper_bgcolor": theme.PAPER,
         "plot_bgcolor": theme.PAPER,
         "font": {"family": FONT, "color": theme.INK, "size": 13},
@@ -62,18 +68,32 @@ def title(told: str) -> Part:
 
 def area(
     x: Moments | IntArray, edges: tuple[FloatArray, FloatArray], colour: str, name: str
-) -> list[Part]:
-    """Shade between a lower and an upper line."""
-    line = {
+) -> Part:
+    """Shade between a lower and an upper line, each stretch without a hole by itself.
+
+    Filling "to the next line" would join the stretches across their holes.
+    """
+    low, high = edges
+    known = np.concatenate([[0], ~np.isnan(low + high), [0]]).astype(np.int8)
+    stretches = np.flatnonzero(np.diff(known)).reshape(-1, 2).tolist()
+    across: list[int] = []
+    outline: list[float] = []
+    for first, last in stretches:
+        there = list(range(first, last))
+        # Out along the upper edge, back along the lower, and a break.
+        across += [*there, *there[::-1], first]
+        outline += [*high[first:last], *low[first:last][::-1], math.nan]
+    return {
         "type": "scatter",
-        "x": x,
+        "x": x[across],
+        "y": np.array(outline),
         "mode": "lines",
-        "line": {"width": 0, "shape": "hv"},
+        "line": {"width": 0},
+        "fill": "toself",
+        "fillcolor": theme.rgba(colour, 0.2),
+        "name": name,
         "hoverinfo": "skip",
     }
-    fill = {"fill": "tonexty", "fillcolor": theme.rgba(colour, 0.2), "name": name}
-    low, high = edges
-    return [line | {"y": low, "showlegend": False}, line | {"y": high} | fill]
 
 
 def span(first_us: int, last_us: int, colour: str, name: str, reader: Reader) -> Part:
@@ -99,26 +119,23 @@ def named_once(spans: list[Part]) -> list[Part]:
     return [span | {"showlegend": i == 0} for i, span in enumerate(spans)]
 
 
-def contract_line(contract_kw: float) -> Part:
-    """Return the line of the contract demand."""
+def contract_line(contract_kw: float, reader: Reader) -> Part:
+    """Return the line of the contract demand.
+
+    The legend has its name and height: on the line they would stand on the load,
+    wherever the load comes near.
+    """
     line = {"color": theme.CONTRACT, "width": 1, "dash": "dash"}
     ends = {"x0": 0, "x1": 1, "y0": contract_kw, "y1": contract_kw}
-    return {"type": "line", "xref": "x domain", "yref": "y", "line": line} | ends
-
-
-def contract_name(contract_kw: float, reader: Reader) -> Part:
-    """Return its name and height, to stand on the line."""
+    name = f"{text('legend-contract', reader.language)} {power(contract_kw)}"
     return {
-        "text": f"{text('legend-contract', reader.language)} {power(contract_kw)}",
-        "font": {"size": 12, "color": theme.CONTRACT},
+        "type": "line",
         "xref": "x domain",
-        "x": 1,
-        "xanchor": "right",
-        "y": contract_kw,
-        "yanchor": "bottom",
-        "yshift": 1,
-        "showarrow": False,
-    }
+        "yref": "y",
+        "line": line,
+        "name": name,
+        "showlegend": True,
+    } | ends
 
 
 def texts(times: Moments) -> list[str]:

@@ -19,7 +19,6 @@ from dashboard.chart_parts import (
     Part,
     area,
     contract_line,
-    contract_name,
     day_edge,
     day_name,
     layout,
@@ -42,6 +41,7 @@ __all__ = [
     "Figure",
     "duration_figure",
     "load_figure",
+    "top_kw",
     "typical_figure",
     "warm_up",
 ]
@@ -84,14 +84,13 @@ def load_figure(
     shapes = _gaps(curve, reader) + _alert_times(curve, alerts, reader, until)
     frame = layout(height, top=34)
     if contract_kw is not None and _near(curve, contract_kw):
-        shapes.append(contract_line(contract_kw))
-        frame["annotations"] = [contract_name(contract_kw, reader)]
+        shapes.append(contract_line(contract_kw, reader))
     frame["shapes"] = shapes
     frame["xaxis"] |= {"title": title(zoned("axis-local-time", reader))}
     frame["xaxis"] |= _time_axis(curve, reader)
     frame["yaxis"] |= {
         "title": title(text("axis-load", reader.language)),
-        "range": [0, _top(curve, contract_kw)],
+        "range": [0, top_kw(curve, contract_kw)],
     }
     return Figure(data=_band(curve, reader) + _load(curve, reader), layout=frame)
 
@@ -128,7 +127,7 @@ def typical_figure(days: Sequence[TypicalDay], reader: Reader) -> Figure:
     }
     frame["yaxis"] |= {"title": title(text("axis-load", reader.language))}
     shade = area(place, edges, theme.MEASURED, text("legend-range", reader.language))
-    return Figure(data=[*shade, median], layout=frame | {"showlegend": False})
+    return Figure(data=[shade, median], layout=frame | {"showlegend": False})
 
 
 def duration_figure(curve: DurationCurve, reader: Reader) -> Figure:
@@ -202,25 +201,31 @@ def _load(curve: LoadCurve, reader: Reader) -> list[Part]:
 def _band(curve: LoadCurve, reader: Reader) -> list[Part]:
     if np.isnan(curve.expected_kw).all():
         return []
-    starts = thinning.band(curve.low_kw, curve.high_kw, thinning.BAND_POINTS)
-    times = wall_clock(curve.start_us[starts], reader.zone)
+    is_long = len(curve) > thinning.LOAD_POINTS
+    starts = thinning.band(
+        curve.low_kw, curve.high_kw, thinning.band_places(len(curve))
+    )
+    middle_us = _QUARTER_US * -(-len(curve) // max(starts.size, 1)) // 2
+    times = wall_clock(curve.start_us[starts] + middle_us, reader.zone)
     edges = (
         thinning.over_buckets(curve.low_kw, starts, np.fmin),
         thinning.over_buckets(curve.high_kw, starts, np.fmax),
     )
-    name = text("legend-expected-band", reader.language)
+    shade = area(
+        times, edges, theme.EXPECTED, text("legend-expected-band", reader.language)
+    )
+    if is_long:  # below so many lines one more would only hide the load
+        return [shade]
     expected = {
         "type": "scatter",
         "x": times,
         "y": curve.expected_kw[starts],
         "mode": "lines",
-        "line": {
-            "color": theme.EXPECTED, "width": 1.2, "dash": "dot", "shape": "hv"
-        },
+        "line": {"color": theme.EXPECTED, "width": 1.2, "dash": "dot"},
         "name": text("legend-expected", reader.language),
         "hoverinfo": "skip",
-    }  # fmt: skip
-    return [*area(times, edges, theme.EXPECTED, name), expected]
+    }
+    return [shade, expected]
 
 
 def _gaps(curve: LoadCurve, reader: Reader) -> list[Part]:
@@ -254,14 +259,17 @@ def _alert_times(
     spans = []
     for alert in alerts:
         end = alert.resolved_at or until or from_utc_us(stop_us)
-        first, last = max(utc_us(alert.opened_at), start_us), min(utc_us(end), stop_us)
+        first, last = max(utc_us(alert.since_at), start_us), min(utc_us(end), stop_us)
         if first < last:
             spans.append(span(first, last, colour, name, reader))
     return named_once(spans)
 
 
-def _top(curve: LoadCurve, contract_kw: float | None) -> float:
-    """Upper end of the scale: a very wide band is cut off rather than the load flat."""
+def top_kw(curve: LoadCurve, contract_kw: float | None) -> float:
+    """Return the upper end of a load chart's scale.
+
+    A very wide band is cut off rather than the load flat.
+    """
     highest = _highest(curve.load_kw, curve.expected_kw)
     top = max(highest, min(_highest(curve.high_kw), 1.6 * highest))
     if contract_kw is not None and _near(curve, contract_kw):

@@ -9,7 +9,6 @@ FloatArray = npt.NDArray[np.float64]
 POINTS_PER_CHART = 2000
 """Of all lines together: more would be sent and drawn without being seen."""
 LOAD_POINTS = 1200
-BAND_POINTS = 200
 GAPS = 60
 """Of these many the longest are shaded."""
 
@@ -26,6 +25,22 @@ def step_of(count: int, budget: int) -> int:
     if count <= budget:
         return 1
     return -(-count // (budget // 2))
+
+
+def band_places(count: int) -> int:
+    """Return at how many places a band below `count` values may be drawn.
+
+    A long curve's band has an upper and a lower corner at each place, a short one's
+    the expected line besides; each hole takes one more point.
+
+    Examples
+    --------
+    >>> band_places(672), band_places(2880)
+    (422, 370)
+
+    """
+    left = POINTS_PER_CHART - min(count, LOAD_POINTS) - GAPS
+    return left // (3 if count <= LOAD_POINTS else 2)
 
 
 def kept(values: FloatArray, budget: int) -> IntArray:

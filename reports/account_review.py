@@ -150,7 +150,7 @@ def _period_of(
     unusual = stored.load_unusual(conn, ids, start) if with_band else []
     laid = lay_out(list(loads.values()), unusual, on)
     curve, like_days = curve_of(laid, before, now, with_band=with_band)
-    return _Period(curve, calendar, like_days)
+    return _Period(curve.since_first_known(), calendar, like_days)
 
 
 def _typical(

@@ -34,6 +34,19 @@ class LoadCurve:
         """Count the quarter-hours, future ones too."""
         return int(self.start_us.size)
 
+    def since_first_known(self) -> "LoadCurve":
+        """Leave out the time before there was any data; all of it stays without any."""
+        first = int(np.argmax(self.known))
+        return LoadCurve(
+            start_us=self.start_us[first:],
+            load_kw=self.load_kw[first:],
+            estimated=self.estimated[first:],
+            missing=self.missing[first:],
+            low_kw=self.low_kw[first:],
+            expected_kw=self.expected_kw[first:],
+            high_kw=self.high_kw[first:],
+        )
+
     @property
     def known(self) -> BoolArray:
         """Which have a value."""

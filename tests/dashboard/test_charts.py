@@ -1,4 +1,5 @@
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -62,8 +63,9 @@ def test_two_years_stay_in_the_budget_and_show_the_peak() -> None:
 def test_a_far_contract_demand_does_not_flatten_the_load() -> None:
     near = charts.load_figure(made.curve(), READER, contract_kw=150.0)
     far = charts.load_figure(made.curve(), READER, contract_kw=900.0)
-    assert near.layout.annotations[0].text == "Contract demand 150 kW"
-    assert not far.layout.annotations
+    assert [shape.name for shape in near.layout.shapes] == ["Contract demand 150 kW"]
+    assert near.layout.shapes[0].showlegend  # on the line it would hide the load
+    assert not far.layout.shapes
     assert far.layout.yaxis.range[1] < 200
 
 
@@ -93,3 +95,28 @@ def test_typical_day_and_duration_curve_show_the_reports_figures() -> None:
     duration = charts.duration_figure(review.duration, READER)
     assert duration.data[0].y.tolist() == [412.0, 100.0]
     assert duration.layout.xaxis.title.text == "Share of the time (%)"
+
+
+def test_the_band_is_not_drawn_across_a_day_without_one() -> None:
+    # Three quarter-hours with a band, two without, three with: 2 x (3 + 3) corners
+    # and a break after each stretch.
+    curve = made.curve(np.full(8, 100.0))
+    for edge in (curve.low_kw, curve.expected_kw, curve.high_kw):
+        edge[3:5] = np.nan
+    shade = named(charts.load_figure(curve, READER), "Expected band")
+    assert shade.fill == "toself"
+    assert np.isnan(shade.y).tolist() == 2 * ([False] * 6 + [True])
+    assert shade.y[:6].tolist() == [120, 120, 120, 80, 80, 80]
+    # The middle of the first quarter-hour, out and back.
+    assert [str(shade.x[i])[11:] for i in (0, 5)] == ["00:07:30", "00:07:30"]
+
+
+def test_an_alert_is_marked_from_where_it_began_not_from_where_it_was_proven() -> None:
+    alert = made.alert()
+    proven_later = replace(alert, opened_at=alert.opened_at + timedelta(minutes=45))
+    figure = charts.load_figure(
+        made.curve(), READER, alerts=[proven_later], until=made.NOW
+    )
+    # Since 04:10 UTC, 13:10 in Seoul; now is 14:10.
+    [span] = figure.layout.shapes
+    assert (span.x0[11:16], span.x1[11:16]) == ("13:10", "14:10")

@@ -38,6 +38,13 @@ def test_longer_periods_have_no_band(conn) -> None:
     assert np.isnan(account_review(conn, "steel", NOW, days=90).curve.expected_kw).all()
 
 
+def test_a_period_longer_than_the_data_begins_with_the_data(conn) -> None:
+    review = account_review(conn, "steel", NOW, days=730)
+    assert review.data_from is not None
+    assert review.curve.start_us[0] == int(review.data_from.timestamp()) * 1_000_000
+    assert review.quality.missing == 0
+
+
 def test_peak_load_factor_and_energy(conn, seeded) -> None:
     # Two days: yesterday as stored; today 14 h of 100 kW but for one 612.56 kW.
     midnight = datetime(2026, 3, 11, 15, tzinfo=UTC)
