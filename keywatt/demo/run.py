@@ -17,6 +17,7 @@ from keywatt.demo.starting import (
     Wishes,
     check_wishes,
     choose_addresses,
+    clear_folder,
     start_site,
 )
 from keywatt.demo.state import DemoError, State, hold
@@ -65,6 +66,7 @@ def run_demo(wishes: Wishes, screen: Screen) -> Summary:
     check_wishes(wishes)
     with stopped_by_signals(), hold(wishes.folder) as state:
         addresses = choose_addresses(wishes)
+        clear_folder(wishes, state)
         with Supervisor(state.logs, site_parts.caller_environment()) as parts:
             try:
                 site = start_site(wishes, state, parts, screen, addresses)

@@ -104,6 +104,14 @@ def choose_addresses(wishes: Wishes) -> Addresses:
     )
 
 
+def clear_folder(wishes: Wishes, state: State) -> None:
+    """Forget the run before; where a fresh start is asked for, its data too."""
+    if wishes.fresh:
+        EmbeddedPostgres(state.postgres).stop_leftover()
+        state.forget()
+    state.clear_run()
+
+
 def start_site(
     wishes: Wishes,
     state: State,
@@ -113,10 +121,6 @@ def start_site(
 ) -> Site:
     """Bring everything up in order; what does not depend on each other, together."""
     postgres = EmbeddedPostgres(state.postgres)
-    if wishes.fresh:
-        postgres.stop_leftover()
-        state.forget()
-    state.clear_run()
     screen.say("Starting the database and the broker.")
     postgres.prepare()
     parts.start(

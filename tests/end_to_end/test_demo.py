@@ -102,6 +102,15 @@ def test_a_second_one_is_refused_and_ctrl_c_ends_the_first(folder) -> None:
     assert_sums_close(json.loads(out))
 
 
+def test_a_fresh_start_forgets_the_data_before(folder) -> None:
+    with running(folder, *FAST, "--fresh", "--for", "0") as demo:
+        code, out, _ = demo.end()
+    assert code == 0
+    # A day of 11 meters is 1,056 readings, written once more.
+    written = json.loads(out)["history"]
+    assert sum(count["stored"] for count in written.values()) > 1000
+
+
 def test_when_a_part_dies_it_says_which_and_stops_the_rest(folder) -> None:
     with running(folder, *FAST) as demo:
         demo.part("keywatt.embedded").kill()
