@@ -37,6 +37,7 @@ async def collect(
     now: Now,
     *,
     counts: Counters | None = None,
+    on_ready: Callable[[], None] = lambda: None,
     client_id: str = "keywatt-collector",
     refresh_every_s: float = 10.0,
     timeout_s: float = 2.0,
@@ -53,6 +54,9 @@ async def collect(
         The time by which readings are stamped and judged.
     counts : Counters, optional
         From `new_counters`: what the caller wants to watch.
+    on_ready : callable
+        Called once, when the meters are known and the broker keeps their messages for
+        us: what was published before may be lost.
     client_id : str
         Names the session that the broker keeps: the same at every start, and only one
         collector's at a time.
@@ -62,13 +66,25 @@ async def collect(
         How long a Modbus meter may take to answer. [s]
 
     """
-    collector = _Collector(database_url, now, counts or new_counters())
+    collector = _Collector(database_url, now, counts or new_counters(), on_ready)
     collector.refresh_every_s, collector.timeout_s = refresh_every_s, timeout_s
     if broker is not None:
-        collector.link = MqttLink(
+        collector.link = _Link(
             broker, client_id=client_id, on_message=collector.on_message
         )
+        collector.link.on_subscribed = collector.is_ready
     await collector.run()
+
+
+class _Link(MqttLink):
+    """Tells each time that its topics are subscribed."""
+
+    on_subscribed: Callable[[], None]
+
+    async def connect(self) -> None:
+        """Connect once and subscribe."""
+        await super().connect()
+        self.on_subscribed()
 
 
 class _Collector:
@@ -77,8 +93,15 @@ class _Collector:
     refresh_every_s: float
     timeout_s: float
 
-    def __init__(self, database_url: str, now: Now, counts: Counters) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        now: Now,
+        counts: Counters,
+        on_ready: Callable[[], None],
+    ) -> None:
         self._url, self._now, self._counts = database_url, now, counts
+        self._on_ready: Callable[[], None] | None = on_ready
         self._queue = ParcelQueue()
         self._writer = Writer(self._queue, database_url, counts)
         self._intake = Intake(now, counts[Transport.MQTT])
@@ -86,7 +109,13 @@ class _Collector:
         self._buses: dict[tuple[str, int], ModbusBus] = {}
         self._group = asyncio.TaskGroup()
         self._said: set[str] = set()
-        self.link: MqttLink | None = None
+        self.link: _Link | None = None
+
+    def is_ready(self) -> None:
+        """Tell it the first time."""
+        if self._on_ready is not None:
+            self._on_ready()
+        self._on_ready = None
 
     def on_message(self, topic: str, payload: bytes, done: Callable[[], None]) -> None:
         """Queue one MQTT message."""
@@ -138,15 +167,20 @@ class _Collector:
                 said = ""
                 self._listen(meters)
                 self._poll([m for m in meters if m.transport is Transport.MODBUS])
-                # Only now: before, every meter would be unknown.
-                if is_first and self.link is not None:
-                    self._group.create_task(self.link.keep(), name="mqtt")
+                if is_first:  # only now: before, every meter would be unknown
+                    self._start_link()
                 is_first = False
             await asyncio.sleep(1.0 if said else self.refresh_every_s)
 
     def _load(self) -> Sequence[Meter]:
         with connect(self._url) as conn:
             return load_meters(conn, self._now())
+
+    def _start_link(self) -> None:
+        if self.link is None:
+            self.is_ready()
+        else:
+            self._group.create_task(self.link.keep(), name="mqtt")
 
     def _listen(self, meters: Sequence[Meter]) -> None:
         topics = self._intake.bind(m for m in meters if m.transport is Transport.MQTT)

@@ -3,7 +3,6 @@
 # ruff: noqa: PLC0415 - rooms are imported when a command runs: help must be quick
 
 import asyncio
-import logging
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -82,23 +81,6 @@ def broker_of(settings: "Settings") -> "BrokerAddress":
     )
 
 
-class _ReadyOnceConnected(logging.Handler):
-    """Announces the collector once the broker keeps its messages for it.
-
-    What is published before is kept for nobody. The collector's own log is the only
-    place that tells.
-    """
-
-    def __init__(self, settings: "Settings") -> None:
-        super().__init__()
-        self._settings = settings
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Look for the one line."""
-        if record.getMessage().startswith("Connected to the MQTT broker"):
-            announce_ready(self._settings)
-
-
 def _collect(settings: "Settings", counts_file: Path | None) -> None:
     from collector.counts import new_counters
     from collector.run import collect
@@ -107,11 +89,12 @@ def _collect(settings: "Settings", counts_file: Path | None) -> None:
 
     begin_service(settings)
     url, now = migrated(settings), settings.site_clock().now
-    logging.getLogger("collector.mqtt").addHandler(_ReadyOnceConnected(settings))
+    ready = partial(announce_ready, settings)
     counters = new_counters()
 
     async def main(stop: asyncio.Event) -> None:
-        work = collect(url, broker_of(settings), now, counts=counters)
+        broker = broker_of(settings)
+        work = collect(url, broker, now, counts=counters, on_ready=ready)
         await cancelled_at(stop, work)
 
     run_until_stopped(main)
