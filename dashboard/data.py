@@ -20,13 +20,16 @@ from psycopg.rows import TupleRow
 
 from accounts.account import Account
 from alerts import desk
+from alerts.lifecycle import AlertError
+from dashboard import charts
 from reports import account_review as reviewing
 from reports import portfolio as standing
 from reports.account_views import AccountReview
 from reports.portfolio import Portfolio
-from reports.texts import Language
+from reports.texts import Language, text
 from reports.today import AccountToday
 from reports.writing import Reader
+from storage.alerts import lock_alert
 from storage.database import DatabaseError
 
 # It warns of being imported before the server runs, which is how it is meant here.
@@ -65,7 +68,11 @@ class _Configured:
 
 
 def configure(source: Source) -> None:
-    """Say where the figures come from; forgets what was kept from elsewhere."""
+    """Say where the figures come from; forgets what was kept from elsewhere.
+
+    Done before pages are served, so that no visitor waits for plotly's own start.
+    """
+    charts.warm_up()
     _Configured.source = source
     forget()
 
@@ -122,6 +129,7 @@ def review(code: str, days: int) -> AccountReview:
 def acknowledge(alert_id: int, why: str) -> None:
     """Take an alert in the user's name; AlertError says why it cannot be."""
     with _connection() as conn:
+        _check_theirs(conn, alert_id)
         desk.acknowledge(conn, alert_id, who=source().user, why=why, now=now())
         conn.commit()
     forget()
@@ -130,11 +138,20 @@ def acknowledge(alert_id: int, why: str) -> None:
 def mark_planned(alert_id: int, why: str, until: datetime) -> None:
     """Store that the customer confirmed it; AlertError says why it cannot be."""
     with _connection() as conn:
+        _check_theirs(conn, alert_id)
         desk.mark_planned(
             conn, alert_id, who=source().user, why=why, until=until, now=now()
         )
         conn.commit()
     forget()
+
+
+def _check_theirs(conn: Connection[TupleRow], alert_id: int) -> None:
+    """Refuse what a page never offered: another manager's alert looks like none."""
+    alert = lock_alert(conn, alert_id)
+    theirs = standing.accounts_of(conn, source().manager)
+    if alert is None or alert.account_id not in {one.account_id for one in theirs}:
+        raise AlertError(text("alert-not-yours", source().language))
 
 
 @contextmanager

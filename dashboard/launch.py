@@ -4,7 +4,7 @@ from pathlib import Path
 
 from streamlit.web import bootstrap
 
-from dashboard import charts, data, theme
+from dashboard import data, theme
 
 APP = Path(__file__).parent / "entry" / "start.py"
 
@@ -50,7 +50,6 @@ def serve(source: data.Source, *, address: str = "127.0.0.1", port: int = 8501) 
 
     """
     data.configure(source)
-    charts.warm_up()
     flags = streamlit_flags() | {"server.address": address, "server.port": port}
     bootstrap.load_config_options(flags)
     bootstrap.run(str(APP), False, [], flags)

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from accounts.account import Account
 from dashboard import theme
 from dashboard.alert_markup import open_alerts
-from dashboard.figures import against_expected
+from dashboard.figures import Shown, against_expected
 from dashboard.phrase import said
 from dashboard.sparkline import as_image, sparkline
 from dashboard.thinning import LOAD_POINTS, step_of
@@ -117,6 +117,25 @@ def _gaps(today: AccountToday, reader: Reader) -> str:
 
 def _warn(told: str) -> str:
     return f'<span class="kw-warn">{told}</span>'
+
+
+def figures(shown: Iterable[Shown]) -> str:
+    """Show figures side by side, as one piece: there before anything else is drawn.
+
+    They bear the ids of Streamlit's own figures, by which browser tests find them.
+    """
+    return f'<dl class="kw-figures">{"".join(_figure(one) for one in shown)}</dl>'
+
+
+def _figure(one: Shown) -> str:
+    told = f' title="{escape(one.help)}"' if one.help else ""
+    note = f'<dd class="kw-small">{escape(one.note)}</dd>' if one.note else ""
+    return (
+        f'<div data-testid="stMetric"><dt data-testid="stMetricLabel"{told}>'
+        f"<span>{escape(one.label)}</span></dt>"
+        f'<dd class="kw-value" data-testid="stMetricValue">{escape(one.value)}</dd>'
+        f"{note}</div>"
+    )
 
 
 def findings(found: Sequence[Finding], reader: Reader) -> str:

@@ -13,7 +13,9 @@ HEIGHT = 56
 _TOP = 4.0
 
 
-def sparkline(curve: LoadCurve, *, alert: bool = False) -> str:
+def sparkline(
+    curve: LoadCurve, *, alert: bool = False, top_kw: float | None = None
+) -> str:
     """Draw today's load against its expected band.
 
     Parameters
@@ -22,6 +24,8 @@ def sparkline(curve: LoadCurve, *, alert: bool = False) -> str:
         One local day: 92, 96 or 100 quarter-hours.
     alert : bool
         Whether to draw the load outside its band in the alert's colour.
+    top_kw : float or None
+        What its upper edge stands for; None = a little above all that is drawn.
 
     Returns
     -------
@@ -30,13 +34,13 @@ def sparkline(curve: LoadCurve, *, alert: bool = False) -> str:
 
     """
     count = max(1, len(curve))
-    top = _highest(curve)
+    free, top = (_TOP, _highest(curve)) if top_kw is None else (0.0, top_kw)
 
     def across(index: float) -> float:
         return WIDTH * index / count
 
     def down(kw: float) -> float:
-        return HEIGHT - 1 - (HEIGHT - 1 - _TOP) * kw / top
+        return HEIGHT - 1 - (HEIGHT - 1 - free) * kw / top
 
     def line(chosen: BoolArray, values: FloatArray, colour: str, width: float) -> str:
         path = ""
@@ -75,10 +79,10 @@ def sparkline(curve: LoadCurve, *, alert: bool = False) -> str:
     )
 
 
-def as_image(svg: str, alt: str) -> str:
+def as_image(svg: str, alt: str, *, name: str = "kw-spark") -> str:
     """Wrap a drawing as an `img`: sanitisers of HTML let pictures pass, not SVG."""
     data = b64encode(svg.encode()).decode()
-    return f'<img class="kw-spark" alt="{alt}" src="data:image/svg+xml;base64,{data}">'
+    return f'<img class="{name}" alt="{alt}" src="data:image/svg+xml;base64,{data}">'
 
 
 def _highest(curve: LoadCurve) -> float:

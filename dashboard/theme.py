@@ -5,7 +5,7 @@ from importlib.resources import files
 
 # Meanings. Everything drawn or written about these uses these and no others.
 MEASURED = "#1f5aa8"
-ESTIMATED = "#b7791f"
+ESTIMATED = "#9a6212"
 EXPECTED = "#7b8794"
 ALERT = "#c2362b"
 
@@ -17,7 +17,7 @@ GRID = "#edf0f3"
 PAPER = "#ffffff"
 GROUND = "#f6f7f9"
 ACCENT = "#0f6b63"
-MISSING = "#e4e7eb"
+MISSING = "#ddd4ea"
 CONTRACT = "#3d4754"
 
 # Tariff periods from cheap to dear, one hue.

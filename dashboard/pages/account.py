@@ -7,7 +7,7 @@ import streamlit as st
 from accounts.account import Account
 from dashboard import alert_markup, charts, data, figures, markup, phrase
 from dashboard.pages.alert_actions import alert_card
-from dashboard.pages.pieces import metrics
+from dashboard.sparkline import as_image, sparkline
 from reports.account_views import AccountReview
 from reports.texts import text
 from reports.today import NoSuchAccountError
@@ -56,6 +56,8 @@ def choose(words: Reader) -> None:
         format_func=lambda account: account.name,
         index=None,
         key="chosen",
+        placeholder=text("choose-account-hint", words.language),
+        width=480,
     )
     if chosen is not None:
         st.query_params["account"] = chosen.code
@@ -64,6 +66,9 @@ def choose(words: Reader) -> None:
 
 def show(account: Account) -> None:
     """Draw one account."""
+    st.set_page_config(
+        page_title=f"{account.name} · {text('product', data.source().language)}"
+    )
     st.html(markup.account_head(account, data.reader(account)))
     today_section(account.code)
     period_section(account)
@@ -78,11 +83,23 @@ def today_section(code: str) -> None:
         st.html(phrase.empty(phrase.said("service-away", data.reader()), ""))
         return
     reader = data.reader(today.account)
-    metrics(figures.of_today(today, reader), "figures-today")
-    _let_figures_show(code)
+    st.html(markup.figures(figures.of_today(today, reader)))
     chart, alerts = st.columns([2, 1], gap="small")
-    with chart, st.container(key="card-today"):
+    with chart, st.container(key="card-today", height="stretch"):
         st.html(f"<h2>{phrase.said('section-today', reader)}</h2>")
+        frame = st.container(key="frame-today", gap=None)
+    alt = sentence("sparkline-alt", {"name": today.account.name}, reader)
+    top_kw = charts.top_kw(today.curve, today.contract_demand_kw)
+    drawn = sparkline(today.curve, alert=bool(today.alerts), top_kw=top_kw)
+    frame.html(as_image(drawn, alt, name="kw-first"))
+    with alerts, st.container(key="card-alerts", height="stretch"):
+        st.html(f"<h2>{phrase.said('section-alerts', reader)}</h2>")
+        if not today.alerts:
+            st.html(alert_markup.all_well(reader))
+        for alert in today.alerts:
+            alert_card(alert, reader)
+    _let_figures_show(code)
+    with frame:
         figure = charts.load_figure(
             today.curve,
             reader,
@@ -91,14 +108,7 @@ def today_section(code: str) -> None:
             until=today.now,
             height=300,
         )
-        alt = sentence("sparkline-alt", {"name": today.account.name}, reader)
         _chart(figure, "today", alt)
-    with alerts, st.container(key="card-alerts"):
-        st.html(f"<h2>{phrase.said('section-alerts', reader)}</h2>")
-        if not today.alerts:
-            st.html(alert_markup.all_well(reader))
-        for alert in today.alerts:
-            alert_card(alert, reader)
 
 
 @st.fragment
@@ -129,7 +139,7 @@ def period_section(account: Account) -> None:
             st.html(markup.findings(review.findings, reader))
     if review.data_from is None:
         return
-    metrics(figures.of_review(review, reader), "figures-period")
+    st.html(markup.figures(figures.of_review(review, reader)))
     _load_card(review, reader)
     _typical_card(review, reader)
     left, right = st.columns(2, gap="small")
@@ -148,10 +158,11 @@ def _asked_days() -> int:
 
 
 def _let_figures_show(code: str) -> None:
-    """Wait a moment at the first visit, until the browser has drawn the figures.
+    """Wait a moment at the first visit, until the browser has shown the figures.
 
-    Drawing the charts takes its whole attention; what arrives together is shown
-    together, and that is late.
+    Reading plotly, some megabytes, and drawing takes its whole attention; what arrives
+    together is shown together, and that is late. Until then a picture of today's load
+    stands where the chart will cover it.
     """
     if st.session_state.get("drawn") != code:
         st.session_state["drawn"] = code

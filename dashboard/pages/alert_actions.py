@@ -20,12 +20,16 @@ def alert_card(alert: AlertView, reader: Reader) -> None:
     if done:
         st.success(done)
     with st.container(horizontal=True, key=f"actions-{alert.alert_id}"):
-        if alert.state == "open":
-            with st.popover(text("acknowledge", reader.language), type="primary"):
-                _acknowledge_form(alert, reader)
-        if alert.state in {"open", "acknowledged"}:
-            with st.popover(text("mark-planned", reader.language)):
-                _planned_form(alert, reader)
+        # A place of its own for each: in the place of an open one that has gone, a
+        # browser would show the next one open.
+        to_acknowledge, to_plan = st.empty(), st.empty()
+    if alert.state == "open":
+        name = text("acknowledge", reader.language)
+        with to_acknowledge.popover(name, type="primary"):
+            _acknowledge_form(alert, reader)
+    if alert.state in {"open", "acknowledged"}:
+        with to_plan.popover(text("mark-planned", reader.language)):
+            _planned_form(alert, reader)
 
 
 def _acknowledge_form(alert: AlertView, reader: Reader) -> None:

@@ -3,7 +3,6 @@
 import streamlit as st
 
 from dashboard import data, figures, markup, phrase
-from dashboard.pages.pieces import metrics
 from reports.texts import Language, text
 from reports.today import AccountToday
 
@@ -39,7 +38,7 @@ def listing(query: str, *, only_alerts: bool) -> None:
         title = phrase.said("portfolio-empty", words)
         st.html(phrase.empty(title, phrase.said("portfolio-empty-do", words)))
         return
-    metrics(figures.of_portfolio(portfolio, words), "figures-portfolio")
+    st.html(markup.figures(figures.of_portfolio(portfolio, words)))
     rows = [
         (row, data.reader(row.account))
         for row in portfolio.rows

@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import pytest
 
+from alerts.lifecycle import AlertError
 from dashboard import data
 from storage import alerts as stored
 from storage.database import connect
@@ -61,7 +62,7 @@ def test_an_account_that_is_not_theirs_cannot_be_told_from_none(seeded, code) ->
     assert f"There is no account “{code}” among yours." in html(page)
     assert 'href="./"' in html(page)
     assert "Other Ltd" not in html(page)
-    assert not page.metric
+    assert not metrics(page)
 
 
 def test_without_an_account_it_offers_a_choice(seeded) -> None:
@@ -146,3 +147,25 @@ def test_the_page_speaks_chinese(seeded) -> None:
     page = run("account", account="steel")
     assert "返回客户总览" in html(page)
     assert "最大负荷" in metrics(page)
+
+
+@pytest.mark.parametrize("act", ["acknowledge", "mark_planned"])
+def test_an_alert_of_another_manager_is_refused_like_none(
+    seeded, with_alert, act
+) -> None:
+    """A number that no page offered: promise 5."""
+    configure(seeded.url, manager="Jo Park")
+    until = made.NOW + timedelta(days=1)
+    further = {"acknowledge": (), "mark_planned": (until,)}[act]
+    said = set()
+    for alert_id in (with_alert, with_alert + 999):
+        with pytest.raises(AlertError) as refused:
+            getattr(data, act)(alert_id, "not mine", *further)
+        said.add(str(refused.value))
+    assert said == {"There is no such alert among yours: the page may be out of date."}
+    with connect(seeded.url) as conn:
+        assert len(stored.load_events(conn, with_alert)) == 1
+    configure(seeded.url, manager="Mei Tan")
+    getattr(data, act)(with_alert, "mine", *further)
+    with connect(seeded.url) as conn:
+        assert len(stored.load_events(conn, with_alert)) == 2

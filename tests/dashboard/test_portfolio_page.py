@@ -61,7 +61,7 @@ def test_without_accounts_it_says_what_to_do(show) -> None:
     page = show()
     assert "No accounts yet" in html(page)
     assert "keywatt demo" in html(page)
-    assert not page.metric
+    assert not metrics(page)
 
 
 def test_one_manager_sees_only_their_accounts(seeded) -> None:
