@@ -88,7 +88,7 @@ def address(demo: Demo) -> str:
 
 def picture(page: Page, name: str) -> None:
     """Take a picture for the README, where that is asked for."""
-    if os.environ.get("KEYWATT_SCREENSHOTS") == "1":
+    if os.environ.get("KEYWATT_TEST_SCREENSHOTS") == "1":
         PICTURES.mkdir(parents=True, exist_ok=True)
         page.wait_for_function(NOTHING_LEFT_TO_DRAW)
         page.screenshot(path=PICTURES / f"{name}.png")
