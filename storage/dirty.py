@@ -7,6 +7,7 @@ over locked ones. So a day is never taken before the readings that made it dirty
 seen.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -15,6 +16,7 @@ from psycopg import AsyncConnection, Connection
 from psycopg.rows import TupleRow, class_row
 
 from meters.reading import ReadingBatch
+from storage.binary import int_column, time_column
 
 REACH_MIN = 22.5
 """How far a reading can tell of energy: one and a half quarter-hours."""
@@ -24,44 +26,51 @@ _REACH_US = int(REACH_MIN * 60_000_000)
 
 MARK_TOUCHED_DAYS = """
     INSERT INTO dirty_point_day (point_id, local_day)
-    SELECT DISTINCT point_id, day::date
-      FROM (SELECT meter_id,
-                   timestamptz 'epoch' + first_us * interval '1 microsecond' AS first,
-                   timestamptz 'epoch' + last_us * interval '1 microsecond' AS last
-              FROM unnest(%(meter_id)s::int[], %(first_us)s::bigint[],
-                          %(last_us)s::bigint[]) AS t (meter_id, first_us, last_us)
-           ) AS touched
-      JOIN installation USING (meter_id)
-      JOIN point USING (point_id)
-      JOIN account USING (account_id),
-           generate_series((first AT TIME ZONE time_zone)::date,
-                           (last AT TIME ZONE time_zone)::date,
-                           interval '1 day') AS day
-     WHERE installed_at <= last AND coalesce(first <= removed_at, true)
+    SELECT DISTINCT point_id, first_day + generate_series(0, last_day - first_day)
+      FROM (SELECT point_id, (first AT TIME ZONE time_zone)::date AS first_day,
+                   (last AT TIME ZONE time_zone)::date AS last_day
+              FROM unnest(%(meter_id)s, %(first)s, %(last)s)
+                   AS touched (meter_id, first, last)
+              JOIN installation USING (meter_id)
+              JOIN point USING (point_id)
+              JOIN account USING (account_id)
+             WHERE installed_at <= last AND coalesce(first <= removed_at, true)
+           ) AS here
      ORDER BY 1, 2
     ON CONFLICT (point_id, local_day)
           DO UPDATE SET marked_at = excluded.marked_at WHERE false
 """
 
 
+def touched_days(batch: ReadingBatch) -> dict[str, object]:
+    """Return what to say to `mark_touched_days`, for a batch."""
+    order = np.lexsort((batch.measured_us, batch.meter_id))
+    meter_id, measured_us = batch.meter_id[order], batch.measured_us[order]
+    is_first = np.ones(order.size, dtype=np.bool_)
+    is_first[1:] = (np.diff(meter_id) != 0) | (np.diff(measured_us // _DAY_US) != 0)
+    is_last = np.roll(is_first, -1)
+    return {
+        "meter_id": int_column(meter_id[is_first]),
+        "first": time_column(measured_us[is_first] - _REACH_US),
+        "last": time_column(measured_us[is_last] + _REACH_US),
+    }
+
+
 async def mark_touched_days(
-    conn: AsyncConnection[TupleRow], batch: ReadingBatch
+    conn: AsyncConnection[TupleRow], touched: Mapping[str, object]
 ) -> None:
     """Mark the local days of the points where a batch's meters sat at the time.
 
     A meter that sits nowhere marks nothing.
+
+    Parameters
+    ----------
+    conn
+        In the transaction that stores the readings.
+    touched
+        From `touched_days`.
+
     """
-    order = np.lexsort((batch.measured_us, batch.meter_id))
-    meter_id, measured_us = batch.meter_id[order], batch.measured_us[order]
-    day = measured_us // _DAY_US
-    is_first = np.ones(order.size, dtype=bool)
-    is_first[1:] = (meter_id[1:] != meter_id[:-1]) | (day[1:] != day[:-1])
-    is_last = np.roll(is_first, -1)
-    touched = {
-        "meter_id": meter_id[is_first].tolist(),
-        "first_us": (measured_us[is_first] - _REACH_US).tolist(),
-        "last_us": (measured_us[is_last] + _REACH_US).tolist(),
-    }
     await conn.execute(MARK_TOUCHED_DAYS, touched)
 
 

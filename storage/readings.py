@@ -1,6 +1,6 @@
 """The reading table: written in batches that repeat without harm, read as columns."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -20,7 +20,7 @@ from storage.binary import (
     time_column,
     times_of,
 )
-from storage.dirty import mark_touched_days
+from storage.dirty import mark_touched_days, touched_days
 from storage.quarantine import count, keep
 
 _ATTEMPTS = 5
@@ -90,14 +90,20 @@ async def write_batch(
         False on a server without COPY FROM STDIN.
 
     """
+    months_made = False
     for attempt in range(_ATTEMPTS):
         try:
             async with conn.transaction():
                 return await _write(conn, batch, transport, refusals, copy=copy)
+        except UniqueViolation:  # a repeat: COPY cannot leave it out
+            if not copy:
+                raise
+            copy = False
         except CheckViolation:  # a month without its partition
-            if attempt > 0:
+            if months_made:
                 raise
             await _ensure_months(conn, batch.measured_us)
+            months_made = True
         except DeadlockDetected:  # with another writer of the same readings
             if attempt == _ATTEMPTS - 1:
                 raise
@@ -112,50 +118,49 @@ async def _write(
     *,
     copy: bool,
 ) -> Written:
-    stored = await _store(conn, batch, copy=copy)
-    repeated = len(batch) - stored
-    if stored:
-        await mark_touched_days(conn, batch)
+    stored = 0
     if len(batch):
+        store = _copy if copy else _insert
+        stored, touched = await store(conn, batch)
+        if stored:
+            await mark_touched_days(conn, touched)
         received_at = from_utc_us(int(batch.received_us.max()))
+        repeated = len(batch) - stored
         await count(conn, received_at, transport, stored=stored, repeated=repeated)
     await keep(conn, refusals)
-    return Written(stored, repeated, sum(refusal.readings for refusal in refusals))
+    refused = sum(refusal.readings for refusal in refusals)
+    return Written(stored, len(batch) - stored, refused)
 
 
-async def _store(
-    conn: AsyncConnection[TupleRow], batch: ReadingBatch, *, copy: bool
-) -> int:
-    """Return how many of the readings were new."""
-    if len(batch) == 0:
-        return 0
-    if copy:
-        try:
-            async with conn.transaction():
-                await _copy(conn, batch)
-        except UniqueViolation:
-            pass
-        else:
-            return len(batch)
-    cursor = await conn.execute(INSERT_READINGS, _parameters(batch))
-    return cursor.rowcount
-
-
-async def _copy(conn: AsyncConnection[TupleRow], batch: ReadingBatch) -> None:
+async def _copy(
+    conn: AsyncConnection[TupleRow], batch: ReadingBatch
+) -> tuple[int, Mapping[str, object]]:
+    """Return how many readings were new, all, and what they touch."""
     times_us = (batch.measured_us, batch.received_us)
     async with conn.cursor() as cur, cur.copy(COPY_READINGS) as copy:
         for chunk in copy_chunks(batch.meter_id, times_us, batch.values):
             await copy.write(chunk)
+        touched = touched_days(batch)  # while the server reads the last chunks
+    return len(batch), touched
+
+
+async def _insert(
+    conn: AsyncConnection[TupleRow], batch: ReadingBatch
+) -> tuple[int, Mapping[str, object]]:
+    """Return how many readings were new, and what they touch."""
+    cursor = await conn.execute(INSERT_READINGS, _parameters(batch))
+    return cursor.rowcount, touched_days(batch)
 
 
 def _parameters(batch: ReadingBatch) -> dict[str, object]:
+    order = np.lexsort((batch.measured_us, batch.meter_id))  # as in `copy_chunks`
     columns: dict[str, object] = {
-        "meter_id": int_column(batch.meter_id),
-        "measured_at": time_column(batch.measured_us),
-        "received_at": time_column(batch.received_us),
+        "meter_id": int_column(batch.meter_id[order]),
+        "measured_at": time_column(batch.measured_us[order]),
+        "received_at": time_column(batch.received_us[order]),
     }
     for i, quantity in enumerate(QUANTITIES):
-        columns[quantity] = float_column(batch.values[:, i])
+        columns[quantity] = float_column(batch.values[order, i])
     return columns
 
 

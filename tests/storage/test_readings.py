@@ -90,6 +90,12 @@ def test_a_repeat_within_the_batch_counts_once(store: Store) -> None:
     assert write(store, joined([batch(3), batch(2)])) == Written(3, 2, 0)
 
 
+def test_repeats_and_a_month_that_is_not_there_come_together(store: Store) -> None:
+    write(store, batch(2))
+    more = joined([batch(3), batch(2, start=NOON + timedelta(days=40))])
+    assert write(store, more) == Written(3, 2, 0)
+
+
 def test_months_far_apart_are_made_without_those_between(store: Store) -> None:
     both = joined([batch(2), batch(2, start=NOON - timedelta(days=3000))])
     assert write(store, both) == Written(4, 0, 0)
@@ -225,14 +231,14 @@ def test_two_writers_of_the_same_readings_share_them(database: str) -> None:
 
 
 def test_writers_that_wait_for_each_other_try_again(database: str) -> None:
-    """Two batches with the same rows in opposite orders deadlock; both come through."""
-    forth = batch(4000)
-    back = ReadingBatch(
-        meter_id=forth.meter_id,
-        measured_us=forth.measured_us[::-1],
-        received_us=forth.received_us,
-        values=forth.values,
-    )
+    """Two batches with the same rows in opposite orders deadlock; both come through.
+
+    Rows that lack more come later: in one the first half of the time, in the other the
+    second half.
+    """
+    forth, back = batch(4000), batch(4000)
+    forth.values[:2000, 11] = np.nan
+    back.values[2000:, 11] = np.nan
 
     async def one(part: ReadingBatch) -> Written:
         conn = await connect_async(database)
