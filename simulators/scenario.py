@@ -89,8 +89,9 @@ def first_scenario(
         past(FaultKind.STUCK_ON, "office", midnight - 28 * hour, 9),
         past(FaultKind.OUTAGE, "rolling-mill", _last_workday(now) + 9 * hour, 3),
         past(FaultKind.STUCK_ON, "science-park", midnight - 2 * hour, 5),
-        # Flat day and night, so that this is seen at whatever hour one starts.
-        past(FaultKind.OVERLOAD, "data-centre", now - 3 * hour, 9),
+        # Flat day and night, and so much that even a band of twice the usual width is
+        # left: seen at whatever hour of whatever day one starts.
+        past(FaultKind.OUTAGE, "data-centre", now - 3 * hour, 9),
     )
     begun = tuple(fault for fault in happened if fault.starts_at < now)
     epoch = today - timedelta(days=days)

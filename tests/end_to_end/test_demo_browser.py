@@ -31,7 +31,7 @@ FLAGS = [
     *("--disable-background-networking", "--disable-component-update"),
     "--disable-sync",
 ]
-# Its overload goes on while the demo starts, so that an alert is open at any hour.
+# Its outage goes on while the demo starts, so that an alert is open at any hour.
 CODE = "data-centre"
 NAME = KEY_ACCOUNTS[CODE].name
 SLOW_MS = 60_000
@@ -143,16 +143,16 @@ def test_an_acknowledged_alert_is_stored_with_who_and_why(page, demo, database) 
     assert alert.state == "open"
     page.goto(f"{address(demo)}/account?account={CODE}")
     page.get_by_role("button", name="Acknowledge").first.click()
-    page.get_by_role("textbox", name="Reason").fill("Chillers tested, ends at noon")
+    page.get_by_role("textbox", name="Reason").fill("Breaker replaced, ends at noon")
     page.get_by_test_id("stFormSubmitButton").get_by_text("Acknowledge").click()
     expect(page.get_by_text("Acknowledged. Stored as operator")).to_be_visible()
     [alert] = load_alerts(database, account_id=account_id)
     event = load_events(database, alert.alert_id)[-1]
     assert alert.state == "acknowledged"
     assert (event.action, event.who) == ("acknowledged", "operator")
-    assert event.why == "Chillers tested, ends at noon"
+    assert event.why == "Breaker replaced, ends at noon"
     page.reload()
-    expect(page.get_by_text("Chillers tested, ends at noon").first).to_be_visible()
+    expect(page.get_by_text("Breaker replaced, ends at noon").first).to_be_visible()
     expect(page.get_by_role("button", name="Acknowledge")).to_have_count(0)
 
 
