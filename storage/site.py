@@ -1,6 +1,6 @@
 """Writing what people enter: a site file becomes master data, again and again.
 
-Errors: `accounts.site.SiteError` where the database forbids what the file allows.
+Errors: `accounts.site.SiteError` where another file forbids it.
 """
 
 from collections.abc import Mapping
@@ -12,11 +12,11 @@ from accounts.site import (
     MqttConnection,
     Site,
     SiteAccount,
-    SiteError,
     SiteMeter,
     SitePoint,
 )
 from accounts.tariff import Tariff
+from storage.other_files import refuse_elsewhere, refuse_shared_address
 
 UPSERT_TARIFF = """
     INSERT INTO tariff (code, definition) VALUES (%(code)s, %(definition)s::jsonb)
@@ -109,23 +109,6 @@ UPSERT_INSTALLATION = """
 # Two people who enter meters at once wait for each other: else neither would see that
 # the other's are at the same address. Whoever reads or writes readings waits for none.
 LOCK_METERS = "LOCK TABLE meter IN SHARE ROW EXCLUSIVE MODE"
-FIND_SHARED_ADDRESS = """
-    SELECT mine.serial, other.serial, account.code,
-           format('%%s:%%s/%%s', mine.host, mine.port, mine.unit)
-      FROM meter AS mine
-      JOIN installation AS my_time ON my_time.meter_id = mine.meter_id
-      JOIN meter AS other ON (other.host, other.port, other.unit)
-                           = (mine.host, mine.port, mine.unit)
-                         AND other.meter_id <> mine.meter_id
-      JOIN installation AS its_time
-        ON its_time.meter_id = other.meter_id
-       AND tstzrange(its_time.installed_at, its_time.removed_at)
-        && tstzrange(my_time.installed_at, my_time.removed_at)
-      JOIN point ON point.point_id = its_time.point_id
-      JOIN account USING (account_id)
-     WHERE mine.serial = ANY(%(serials)s)
-     ORDER BY its_time.installed_at LIMIT 1
-"""
 
 
 def apply_site(conn: Connection[TupleRow], site: Site) -> None:
@@ -138,12 +121,13 @@ def apply_site(conn: Connection[TupleRow], site: Site) -> None:
     Raises
     ------
     SiteError
-        One of its meters would be at the address of another while that one is
-        installed there. Nothing is stored then.
+        One of its meters is at a point of another file at the same time, or would be
+        at the address of another meter while that one is there. Nothing is stored then.
 
     """
     with conn.transaction():
         conn.execute(LOCK_METERS)
+        refuse_elsewhere(conn, site)
         tariff_ids = {t.code: _apply_tariff(conn, t) for t in site.tariffs}
         for account in site.accounts:
             _apply_account(
@@ -152,7 +136,7 @@ def apply_site(conn: Connection[TupleRow], site: Site) -> None:
                 currency=site.tariff_of(account).currency,
                 tariff_id=tariff_ids[account.tariff],
             )
-        _refuse_shared_address(conn, [meter.serial for meter in site.meters()])
+        refuse_shared_address(conn, [meter.serial for meter in site.meters()])
 
 
 def _apply_tariff(conn: Connection[TupleRow], tariff: Tariff) -> int:
@@ -241,19 +225,6 @@ def _apply_meter(conn: Connection[TupleRow], meter: SiteMeter) -> int:
     if not isinstance(meter.connection, MqttConnection):
         row |= meter.connection.model_dump()
     return _one(conn, UPSERT_METER, row)
-
-
-def _refuse_shared_address(conn: Connection[TupleRow], serials: list[str]) -> None:
-    """Refuse what no single file shows: a meter of another file at one's address."""
-    found = conn.execute(FIND_SHARED_ADDRESS, {"serials": serials}).fetchone()
-    if found is None:
-        return
-    mine, other, account, address = found
-    raise SiteError(
-        f"Meter {mine} cannot be at {address}, where meter {other} of account {account}"
-        " is installed at the same time; give that one an earlier removed_at, or this"
-        " one another address."
-    )
 
 
 def _one(

@@ -189,6 +189,42 @@ def test_the_meter_of_another_file_at_ones_address_is_refused(store: Store) -> N
         assert [m.serial for m in load_meters(conn, NOON)] == ["B", "C"]
 
 
+@pytest.mark.parametrize("later", [timedelta(0), timedelta(days=1)])
+def test_a_meter_that_another_file_has_elsewhere_is_refused(
+    store: Store, later: timedelta
+) -> None:
+    since = datetime(2018, 1, 1, tzinfo=UTC)
+    mill = {"code": "mill", "name": "Mill", "manager": "Zhang Min"}
+    with connect(store.url) as conn:
+        apply_site(conn, site(points=[point(meter("A"))]))
+        before = everything(conn)
+        again = point(meter("A", installed_at=since + later), name="Hall")
+        with pytest.raises(SiteError) as refused:
+            apply_site(conn, site(points=[again], **mill))
+        assert str(refused.value) == (
+            "Meter A cannot be at point Hall of account mill: it is at point Main "
+            "supply of account steel at the same time; give it an earlier removed_at "
+            "there, or take it from there first."
+        )
+        assert everything(conn) == before
+        apply_site(conn, site(points=[point(meter("A", removed_at=NOON))]))
+        moved = point(meter("A", installed_at=NOON), name="Hall")
+        apply_site(conn, site(points=[moved], **mill))
+        (hall,) = [p for p in load_points(conn) if p.name == "Hall"]
+        (installation,) = load_installations(conn, hall.point_id)
+        assert installation.installed_at == NOON
+
+
+def test_a_meter_moves_from_point_to_point_within_a_file(store: Store) -> None:
+    with connect(store.url) as conn:
+        for here, there in (([meter("A")], []), ([], [meter("A")])):
+            both = [point(*there, name="Second"), point(*here)]
+            apply_site(conn, site(points=both))
+        (second,) = [p for p in load_points(conn) if p.name == "Second"]
+        (installation,) = load_installations(conn, second.point_id)
+        assert installation.installed_at == datetime(2018, 1, 1, tzinfo=UTC)
+
+
 def test_a_file_applied_meanwhile_is_seen(plain_database: str) -> None:
     # With nothing else in common, for which the second would have to wait.
     mill = at_point(meter("B"), code="mill")
