@@ -49,8 +49,8 @@ class MeterHealth:
     meter_id: int
     serial: str
     transport: str
-    account_name: str | None
-    point_name: str | None
+    account_name: str
+    point_name: str
     newest_measured_at: datetime | None
     """By measured time, so that filling a gap is not taken for news; None = never."""
     late_s: float | None
@@ -62,23 +62,23 @@ SELECT_METERS = """
            point.name AS point_name, newest.measured_at AS newest_measured_at,
            extract(epoch FROM %(now)s - newest.measured_at)::double precision AS late_s
       FROM meter
-      LEFT JOIN LATERAL (
-               SELECT point_id, removed_at FROM installation
-                WHERE installation.meter_id = meter.meter_id
-                ORDER BY installed_at DESC LIMIT 1) AS latest ON true
-      LEFT JOIN point USING (point_id)
-      LEFT JOIN account USING (account_id)
+      JOIN installation USING (meter_id)
+      JOIN point USING (point_id)
+      JOIN account USING (account_id)
       LEFT JOIN LATERAL (
                SELECT measured_at FROM reading
                 WHERE reading.meter_id = meter.meter_id
                 ORDER BY measured_at DESC LIMIT 1) AS newest ON true
-     WHERE coalesce(latest.removed_at > %(now)s, true)
+     WHERE installed_at <= %(now)s AND coalesce(removed_at > %(now)s, true)
      ORDER BY newest.measured_at NULLS FIRST, serial
 """
 
 
 def load_meter_health(conn: Connection[TupleRow], now: datetime) -> list[MeterHealth]:
-    """Return the meters under collection, the latest first."""
+    """Return the meters that are installed at a time, the latest first.
+
+    One that is not there yet, or no longer, is not late.
+    """
     with conn.cursor(row_factory=class_row(MeterHealth)) as cur:
         return cur.execute(SELECT_METERS, {"now": now}).fetchall()
 

@@ -31,7 +31,11 @@ def test_late_and_silent_meters_come_first(store: Store) -> None:
         meters = [
             point(meter("A")),
             point(meter("B"), name="Second"),
-            point(meter("OLD", removed_at=NOON), name="Third"),
+            point(
+                meter("OLD", removed_at=NOON),
+                meter("NEXT", installed_at=NOON + timedelta(hours=1)),
+                name="Third",
+            ),
         ]
         apply_site(conn, site(points=meters))
     write(store, batch(1))
@@ -45,6 +49,23 @@ def test_late_and_silent_meters_come_first(store: Store) -> None:
     )
     assert (late.serial, late.newest_measured_at, late.late_s) == ("A", NOON, 600)
     assert (late.account_name, late.point_name) == ("Riverside Steel", "Main supply")
+
+
+def test_a_meter_is_asked_about_only_while_it_is_there(store: Store) -> None:
+    later = NOON + timedelta(hours=1)
+    swap = point(meter("OLD", removed_at=NOON), meter("NEW", installed_at=later))
+    with connect(store.url) as conn:
+        apply_site(conn, site(points=[swap]))
+        conn.execute(
+            "INSERT INTO meter (serial, profile, transport)"
+            " VALUES ('SPARE', '-', 'mqtt')"
+        )
+        for at, there in (
+            (NOON - timedelta(microseconds=1), ["OLD"]),
+            (NOON, []),
+            (later, ["NEW"]),
+        ):
+            assert [m.serial for m in load_meter_health(conn, at)] == there
 
 
 def test_everything_is_counted(store: Store) -> None:
