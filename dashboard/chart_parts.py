@@ -16,15 +16,17 @@ from reports.wording import sentence
 from reports.writing import Reader, power
 
 Part = dict[str, Any]  # Any: plotly's own loosely typed form
-LEFT, RIGHT, BOTTOM = 70, 10, 48
+LEFT, RIGHT, TOP, BOTTOM = 60, 10, 8, 48
 """Of all charts [px]; the style sheet lays today's picture into the same frame."""
 FONT = "Source Sans, Source Sans Pro, Segoe UI, Helvetica, Arial, sans-serif"
 
 
-def layout(height: int, *, top: int) -> Part:
-    """Return the frame all charts share; `top` [px] leaves room for a legend.
+def layout(height: int, *, top: int = TOP) -> Part:
+    """Return the frame all charts share; more `top` [px] leaves room for names.
 
     The margins are fixed: to measure its labels plotly would draw everything twice.
+    There is no legend: plotly gives each name the width of the longest, which leaves no
+    room for the load on a phone. The page says what is drawn from `key_of`.
     """
     axis = {
         "showgrid": False,
@@ -45,16 +47,7 @@ def layout(height: int, *, top: int) -> Part:
         "font": {"family": FONT, "color": theme.INK, "size": 13},
         "hovermode": "x",
         "dragmode": False,
-        "showlegend": True,
-        "legend": {
-            "orientation": "h",
-            "y": 1.0,
-            "yanchor": "bottom",
-            "x": 0,
-            "font": {"size": 12, "color": theme.MUTED},
-            "itemclick": False,
-            "itemdoubleclick": False,
-        },
+        "showlegend": False,
         "xaxis": axis,
         "yaxis": axis | grid | {"rangemode": "tozero", "tickformat": ","},
     }
@@ -63,7 +56,7 @@ def layout(height: int, *, top: int) -> Part:
 def title(told: str) -> Part:
     """Return an axis title."""
     font = {"color": theme.MUTED, "size": 12}
-    return {"text": told, "font": font, "standoff": 8}
+    return {"text": told, "font": font, "standoff": 6}
 
 
 def area(
@@ -114,16 +107,11 @@ def span(first_us: int, last_us: int, colour: str, name: str, reader: Reader) ->
     }
 
 
-def named_once(spans: list[Part]) -> list[Part]:
-    """Let only the first of several stand in the legend."""
-    return [span | {"showlegend": i == 0} for i, span in enumerate(spans)]
-
-
 def contract_line(contract_kw: float, reader: Reader) -> Part:
     """Return the line of the contract demand.
 
-    The legend has its name and height: on the line they would stand on the load,
-    wherever the load comes near.
+    The key has its name and height: on the line they would stand on the load, wherever
+    the load comes near.
     """
     line = {"color": theme.CONTRACT, "width": 1, "dash": "dash"}
     ends = {"x0": 0, "x1": 1, "y0": contract_kw, "y1": contract_kw}
@@ -134,7 +122,6 @@ def contract_line(contract_kw: float, reader: Reader) -> Part:
         "yref": "y",
         "line": line,
         "name": name,
-        "showlegend": True,
     } | ends
 
 

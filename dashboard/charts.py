@@ -22,12 +22,12 @@ from dashboard.chart_parts import (
     day_edge,
     day_name,
     layout,
-    named_once,
     span,
     texts,
     title,
     zoned,
 )
+from dashboard.markup import KeyItem
 from dashboard.wall_clock import runs_back, wall_clock
 from meters.reading import from_utc_us, utc_us
 from reports.account_views import DurationCurve, TypicalDay
@@ -40,6 +40,7 @@ __all__ = [
     "CONFIG",
     "Figure",
     "duration_figure",
+    "key_of",
     "load_figure",
     "top_kw",
     "typical_figure",
@@ -82,7 +83,7 @@ def load_figure(
 
     """
     shapes = _gaps(curve, reader) + _alert_times(curve, alerts, reader, until)
-    frame = layout(height, top=34)
+    frame = layout(height)
     if contract_kw is not None and _near(curve, contract_kw):
         shapes.append(contract_line(contract_kw, reader))
     frame["shapes"] = shapes
@@ -127,7 +128,7 @@ def typical_figure(days: Sequence[TypicalDay], reader: Reader) -> Figure:
     }
     frame["yaxis"] |= {"title": title(text("axis-load", reader.language))}
     shade = area(place, edges, theme.MEASURED, text("legend-range", reader.language))
-    return Figure(data=[shade, median], layout=frame | {"showlegend": False})
+    return Figure(data=[shade, median], layout=frame)
 
 
 def duration_figure(curve: DurationCurve, reader: Reader) -> Figure:
@@ -142,13 +143,32 @@ def duration_figure(curve: DurationCurve, reader: Reader) -> Figure:
         "line": {"color": theme.MEASURED, "width": 2},
         "hovertemplate": "%{x:.1f} %  ≥ %{y:,.1f} kW<extra></extra>",
     }
-    frame = layout(250, top=8) | {"showlegend": False}
+    frame = layout(250)
     frame["xaxis"] |= {
         "range": [0, 100],
         "title": title(text("axis-exceedance", reader.language)),
     }
     frame["yaxis"] |= {"title": title(text("axis-load", reader.language))}
     return Figure(data=[line], layout=frame)
+
+
+def key_of(figure: Figure) -> tuple[KeyItem, ...]:
+    """Say what of a picture means what, each meaning once."""
+    found: dict[str, KeyItem] = {}
+    for part in (*figure.data, *figure.layout.shapes):
+        if part.name and part.name not in found:
+            found[part.name] = _key_item(part.name, part.to_plotly_json())
+    return tuple(found.values())
+
+
+def _key_item(name: str, part: Part) -> KeyItem:
+    if "fillcolor" in part:
+        return KeyItem(name=name, colour=part["fillcolor"], how="area")
+    if part.get("mode") == "markers":
+        return KeyItem(name=name, colour=part["marker"]["color"], how="area")
+    if "dash" in part["line"]:
+        return KeyItem(name=name, colour=part["line"]["color"], how="dashed")
+    return KeyItem(name=name, colour=part["line"]["color"], how="line")
 
 
 def warm_up() -> None:
@@ -233,7 +253,7 @@ def _gaps(curve: LoadCurve, reader: Reader) -> list[Part]:
     edges = np.flatnonzero(np.diff(closed)).reshape(-1, 2).tolist()
     longest = sorted(edges, key=lambda edge: edge[0] - edge[1])[: thinning.GAPS]
     name = text("legend-missing", reader.language)
-    spans = [
+    return [
         span(
             int(curve.start_us[first]),
             int(curve.start_us[last - 1]) + _QUARTER_US,
@@ -243,7 +263,6 @@ def _gaps(curve: LoadCurve, reader: Reader) -> list[Part]:
         )
         for first, last in longest
     ]
-    return named_once(spans)
 
 
 def _alert_times(
@@ -262,7 +281,7 @@ def _alert_times(
         first, last = max(utc_us(alert.since_at), start_us), min(utc_us(end), stop_us)
         if first < last:
             spans.append(span(first, last, colour, name, reader))
-    return named_once(spans)
+    return spans
 
 
 def top_kw(curve: LoadCurve, contract_kw: float | None) -> float:

@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from html import escape
+from typing import Literal
 from urllib.parse import quote
 
 from accounts.account import Account
@@ -27,7 +29,26 @@ def account_link(code: str) -> str:
     return f"account?account={quote(code)}"
 
 
-def key(reader: Reader) -> str:
+@dataclass(frozen=True, kw_only=True)
+class KeyItem:
+    """What one thing in a picture means."""
+
+    name: str
+    colour: str
+    how: Literal["area", "line", "dashed"] = "area"
+
+
+def key(items: Iterable[KeyItem]) -> str:
+    """Explain what is drawn."""
+    told = "".join(
+        f'<span><i class="kw-{item.how}" style="color:{item.colour}"></i>'
+        f"{escape(item.name)}</span>"
+        for item in items
+    )
+    return f'<div class="kw-key">{told}</div>'
+
+
+def sparkline_key(reader: Reader) -> str:
     """Explain the colours of the sparklines."""
     meanings = (
         (theme.MEASURED, "legend-measured"),
@@ -36,11 +57,10 @@ def key(reader: Reader) -> str:
         (theme.ALERT, "legend-alert"),
         (theme.MISSING, "legend-missing"),
     )
-    items = "".join(
-        f'<span><i style="background:{colour}"></i>{said(code, reader)}</span>'
+    return key(
+        KeyItem(name=text(code, reader.language), colour=colour)
         for colour, code in meanings
     )
-    return f'<div class="kw-key">{items}</div>'
 
 
 def portfolio_list(rows: Iterable[tuple[AccountToday, Reader]], reader: Reader) -> str:

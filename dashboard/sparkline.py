@@ -71,7 +71,10 @@ def sparkline(
         line(curve.known, curve.load_kw, MEASURED, 1.7),
         line(curve.known & curve.estimated, curve.load_kw, ESTIMATED, 1.9),
         line(outside, curve.load_kw, ALERT, 2.2) if alert else "",
-        f'<path d="M0 {HEIGHT - 0.5}H{WIDTH}" stroke="{INK}" stroke-opacity=".18"/>',
+        (
+            f'<path d="M0 {HEIGHT - 0.5}H{WIDTH}" stroke="{INK}" stroke-opacity=".18" '
+            'vector-effect="non-scaling-stroke"/>'
+        ),
     ]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '

@@ -87,10 +87,20 @@ def today_section(code: str) -> None:
     chart, alerts = st.columns([2, 1], gap="small")
     with chart, st.container(key="card-today", height="stretch"):
         st.html(f"<h2>{phrase.said('section-today', reader)}</h2>")
+        key_place = st.empty()
         frame = st.container(key="frame-today", gap=None)
     alt = sentence("sparkline-alt", {"name": today.account.name}, reader)
     top_kw = charts.top_kw(today.curve, today.contract_demand_kw)
     drawn = sparkline(today.curve, alert=bool(today.alerts), top_kw=top_kw)
+    figure = charts.load_figure(
+        today.curve,
+        reader,
+        contract_kw=today.contract_demand_kw,
+        alerts=today.alerts,
+        until=today.now,
+        height=270,
+    )
+    key_place.html(markup.key(charts.key_of(figure)))
     frame.html(as_image(drawn, alt, name="kw-first"))
     with alerts, st.container(key="card-alerts", height="stretch"):
         st.html(f"<h2>{phrase.said('section-alerts', reader)}</h2>")
@@ -100,14 +110,6 @@ def today_section(code: str) -> None:
             alert_card(alert, reader)
     _let_figures_show(code)
     with frame:
-        figure = charts.load_figure(
-            today.curve,
-            reader,
-            contract_kw=today.contract_demand_kw,
-            alerts=today.alerts,
-            until=today.now,
-            height=300,
-        )
         _chart(figure, "today", alt)
 
 
@@ -179,8 +181,9 @@ def _load_card(review: AccountReview, reader: Reader) -> None:
             contract_kw=review.contract_demand_kw,
             alerts=review.alerts,
             until=review.now,
-            height=340,
+            height=310,
         )
+        st.html(markup.key(charts.key_of(figure)))
         _chart(figure, "load", text("section-load", reader.language))
 
 
@@ -193,7 +196,7 @@ def _typical_card(review: AccountReview, reader: Reader) -> None:
 
 
 def _duration_card(review: AccountReview, reader: Reader) -> None:
-    with st.container(key="card-duration"):
+    with st.container(key="card-duration", height="stretch"):
         st.html(f"<h2>{phrase.said('section-duration', reader)}</h2>")
         st.html(phrase.note("caption-duration", reader))
         figure = charts.duration_figure(review.duration, reader)

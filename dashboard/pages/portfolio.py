@@ -46,7 +46,7 @@ def listing(query: str, *, only_alerts: bool) -> None:
     ]
     if rows:
         st.html(markup.portfolio_list(rows, words))
-        st.html(markup.key(words))
+        st.html(markup.sparkline_key(words))
     elif query:
         st.html(
             phrase.empty(phrase.said("portfolio-none-found", words, query=query), "")

@@ -64,7 +64,6 @@ def test_a_far_contract_demand_does_not_flatten_the_load() -> None:
     near = charts.load_figure(made.curve(), READER, contract_kw=150.0)
     far = charts.load_figure(made.curve(), READER, contract_kw=900.0)
     assert [shape.name for shape in near.layout.shapes] == ["Contract demand 150 kW"]
-    assert near.layout.shapes[0].showlegend  # on the line it would hide the load
     assert not far.layout.shapes
     assert far.layout.yaxis.range[1] < 200
 
@@ -120,3 +119,22 @@ def test_an_alert_is_marked_from_where_it_began_not_from_where_it_was_proven() -
     # Since 04:10 UTC, 13:10 in Seoul; now is 14:10.
     [span] = figure.layout.shapes
     assert (span.x0[11:16], span.x1[11:16]) == ("13:10", "14:10")
+
+
+def test_the_key_names_each_thing_drawn_once_in_its_colour() -> None:
+    curve = made.curve(estimated=(3,), missing=(10, 20))
+    figure = charts.load_figure(
+        curve, READER, contract_kw=150.0, alerts=[made.alert()], until=made.NOW
+    )
+    assert not figure.layout.showlegend
+    key = {item.name: (item.how, item.colour) for item in charts.key_of(figure)}
+    assert key == {
+        "Expected band": ("area", theme.rgba(theme.EXPECTED, 0.2)),
+        "Expected": ("dashed", theme.EXPECTED),
+        "Measured": ("line", theme.MEASURED),
+        "Estimated": ("area", theme.ESTIMATED),
+        "Missing": ("area", theme.MISSING),
+        "Alert": ("area", theme.rgba(theme.ALERT, 0.1)),
+        "Contract demand 150 kW": ("dashed", theme.CONTRACT),
+    }
+    assert len(charts.key_of(figure)) == len(key)
