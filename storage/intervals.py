@@ -14,7 +14,9 @@ from storage.migrate import is_timescale
 
 ENSURE_PARTITIONS = "SELECT ensure_time_partitions(%(first)s, %(last)s)"
 
-# What a person edited stands; settling does not touch it.
+# What a person edited stands; settling does not touch it. What was settled from
+# readings that may be dropped by now (0003: 13 months; those up to a day before it may
+# count) is only replaced by what is known as well or better.
 UPSERT_INTERVALS = """
     INSERT INTO energy_interval AS old (
         point_id, start, length_min, import_kwh, export_kwh, lagging_kvarh,
@@ -38,6 +40,10 @@ UPSERT_INTERVALS = """
             excluded.lagging_kvarh, excluded.leading_kvarh, excluded.quality,
             excluded.method)
        AND (old.quality <> 'edited' OR excluded.quality = 'edited')
+       AND (excluded.start >= excluded.settled_at - interval '13 months'
+                                                  + interval '1 day'
+            OR array_position('{edited,measured,estimated,missing}', excluded.quality)
+            <= array_position('{edited,measured,estimated,missing}', old.quality))
     RETURNING start
 """
 
@@ -62,6 +68,12 @@ def store_intervals(
     """Store settled intervals of a point where they say something new.
 
     The caller owns the transaction: the one in which it took the dirty days.
+
+    Readings are dropped after 13 months and intervals are not. A late reading of such
+    a time has its day settled again from what little is there: it may fill a gap or
+    turn an estimate into a measurement, but nothing known becomes missing and nothing
+    measured an estimate. Within the 13 months the newest settlement holds, also where
+    it knows less, as after a meter turned out not to have been there.
     """
     if len(intervals) == 0:
         return Stored(0, None)

@@ -132,6 +132,22 @@ def test_sixty_days_are_settled_in_order_of_seconds(point) -> None:
     assert point.kwh() == pytest.approx((load_kw / 4).tolist(), abs=0.011)
 
 
+def test_energy_outlives_the_readings_that_it_was_settled_from(point) -> None:
+    every = readings_of(point.meter_id, START, LOAD_KW)
+    write(point.url, every)
+    point.settle(START + 8 * QUARTER)
+    later = START + timedelta(days=450)  # 13 months and the rest of the last one
+    with connect(point.url) as conn:
+        conn.execute("UPDATE installation SET removed_at = %s", (START + 8 * QUARTER,))
+        conn.execute("SELECT drop_expired(%s)", (later,))
+        assert conn.execute("SELECT count(*) FROM reading").fetchone() == (0,)
+    write(point.url, part(every, slice(4, 5)))
+    settled = point.settle(later)
+    assert date(2026, 3, 3) in settled.days
+    assert settled.intervals_changed == 0
+    assert point.kwh() == [25, 30, 20, 25, 50, 25, 25, 25]
+
+
 def test_what_late_readings_change_is_judged_again(point) -> None:
     every = readings_of(point.meter_id, START, LOAD_KW)
     now = START + 8 * QUARTER

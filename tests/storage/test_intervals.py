@@ -71,6 +71,31 @@ def test_what_a_person_edited_stands(store: Store) -> None:
         assert load_intervals(conn, 1, NOON, SETTLED).import_kwh.tolist() == [5]
 
 
+@pytest.mark.parametrize(
+    # 12 months later the readings are still there, 13 months later perhaps not.
+    ("later", "kept"),
+    [
+        (datetime(2027, 3, 3, tzinfo=UTC), False),
+        (datetime(2027, 4, 3, tzinfo=UTC), True),
+    ],
+)
+def test_what_outlives_its_readings_only_gains(
+    store: Store, *, later: datetime, kept: bool
+) -> None:
+    first = intervals([1, 2, 3, math.nan, 5])
+    first.quality[2], first.method[2] = "estimated", "interpolated"
+    again = intervals([math.nan, 20, 30, 40, 50])
+    again.quality[1], again.method[1] = "estimated", "interpolated"
+    with connect(store.url) as conn:
+        store_intervals(conn, 1, first, settled_at=SETTLED)
+        changed = store_intervals(conn, 1, again, settled_at=later).changed
+        loaded = load_intervals(conn, 1, NOON, SETTLED)
+    assert changed == (3 if kept else 5)
+    # The first was known and would be missing, the second measured and be an estimate.
+    gained = [1, 2, 30, 40, 50] if kept else [math.nan, 20, 30, 40, 50]
+    np.testing.assert_array_equal(loaded.import_kwh, gained)
+
+
 def test_a_gap_cannot_be_a_zero(store: Store) -> None:
     wrong = intervals([0.0])
     wrong.quality[0] = "missing"
