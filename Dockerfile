@@ -20,7 +20,8 @@ COPY dashboard dashboard
 COPY keywatt keywatt
 COPY pyproject.toml LICENSE ./
 
-RUN useradd --system --create-home keywatt
+# A volume on this folder takes over its owner.
+RUN useradd --system --create-home keywatt && install -d -o keywatt /var/lib/keywatt
 USER keywatt
 ENTRYPOINT ["python", "-m", "keywatt"]
 CMD ["--help"]

@@ -1,60 +1,53 @@
 """docker-compose.yml against the code: nothing in it that the code does not know."""
 
-import os
 import re
-import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
 import yaml
+from typer.exceptions import TyperException
 from typer.main import get_command
 
 from keywatt.__main__ import app
 from keywatt.settings import SETTING_NAMES, variable
-from tests.support import missing
-
-PROJECT = Path(__file__).parents[2]
-COMPOSE = PROJECT / "docker-compose.yml"
-SECRETS = {
-    "KEYWATT_DATABASE_PASSWORD": "a",
-    "KEYWATT_COLLECTOR_PASSWORD": "b",
-    "KEYWATT_WORKER_PASSWORD": "c",
-    "KEYWATT_USER": "Li Wei",
-}
-
-
-def config(secrets: dict[str, str]) -> subprocess.CompletedProcess:
-    if not shutil.which("docker-compose"):
-        missing("docker-compose is not installed: apt-get install docker-compose")
-    no_env_file = PROJECT / ".env.example"  # in it all is empty
-    return subprocess.run(
-        ["docker-compose", "--env-file", no_env_file, "-f", COMPOSE, "config"],
-        env={"PATH": os.environ["PATH"], **secrets},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+from tests.deploy.compose import COMPOSE, PROJECT, SECRETS, config, ours
+from tests.deploy.compose import services as read_services
 
 
 @pytest.fixture(scope="module")
 def services() -> dict:
-    done = config(SECRETS)
-    assert done.returncode == 0, done.stderr
-    return yaml.safe_load(done.stdout)["services"]
+    return read_services(SECRETS)
 
 
-def ours(services: dict) -> dict:
-    return {
-        k: v for k, v in services.items() if v.get("image", "").startswith("keywatt")
+def parse(arguments: list[str]) -> dict:
+    """Read a command line as `keywatt` would, without running it."""
+    root = get_command(app)
+    name, *rest = arguments
+    with root.make_context("keywatt", [name]) as above:
+        return root.commands[name].make_context(name, rest, parent=above).params
+
+
+def test_every_command_can_be_parsed_with_its_options(services) -> None:
+    commands = {name: service["command"] for name, service in ours(services).items()}
+    assert commands.keys() == {
+        *("migrate", "collector", "worker", "dashboard", "simulators")
     }
+    parsed = {name: parse(command) for name, command in commands.items()}
+    simulators = parsed["simulators"]
+    assert simulators["register"]
+    assert simulators["reached_at"] == "simulators"  # as the collector will find them
+    with pytest.raises(TyperException, match="--no-such-option"):
+        parse([*commands["simulators"], "--no-such-option"])
 
 
-def test_every_command_exists(services) -> None:
-    commands = get_command(app).commands
-    asked = {name: service["command"][0] for name, service in ours(services).items()}
-    assert asked.keys() >= {"migrate", "collector", "worker", "dashboard"}
-    assert set(asked.values()) <= commands.keys()
+def test_what_simulators_must_not_forget_is_on_a_volume() -> None:
+    content = yaml.safe_load(COMPOSE.read_text())
+    simulators = content["services"]["simulators"]
+    [(volume, folder)] = (each.split(":") for each in simulators["volumes"])
+    assert volume in content["volumes"]
+    assert str(parse(simulators["command"])["scenario"].parent) == folder
+    # Only a folder that the image has is made the user's own.
+    made = f"install -d -o keywatt {folder}\n"
+    assert made in (PROJECT / "Dockerfile").read_text()
 
 
 def test_every_variable_is_a_setting(services) -> None:

@@ -1,78 +1,26 @@
 """The broker as docker-compose.yml runs it: who may log in, and speak where."""
 
-import os
-import shutil
-import socket
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from queue import Empty, Queue
 
 import pytest
 from paho.mqtt.client import CallbackAPIVersion, Client, MQTTMessage
 
-from tests.support import missing
+from tests.deploy.shipped_broker import WAIT_S, shipped_broker
 
-DEPLOY = Path(__file__).parents[2] / "deploy" / "mosquitto"
 PASSWORDS = {
     "COLLECTOR_PASSWORD": "c-secret",
     "WORKER_PASSWORD": "w-secret",
     "CREWS_PASSWORD": "k-secret",
     "SIMULATORS_PASSWORD": "",
 }
-WAIT_S = 10
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory) -> Iterator[int]:
-    """Run the shipped start script, its container paths moved to a folder of ours."""
-    if not shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin"):
-        missing("Mosquitto is not installed: apt-get install mosquitto")
     root = tmp_path_factory.mktemp("mosquitto")
-    root.chmod(0o755)
-    for parent in root.parents[:2]:  # pytest's own folders; the broker drops root
-        parent.chmod(0o755)
-    deploy, config, data = root / "deploy", root / "config", root / "data"
-    shutil.copytree(DEPLOY, deploy)
-    (deploy / "meters.txt").write_text("STEEL-1:m-secret\n")
-    config.mkdir()
-    data.mkdir()
-    listen = free_port()
-    for file in (deploy / "start", deploy / "mosquitto.conf"):
-        text = file.read_text()
-        text = text.replace("/mosquitto/", f"{root}/")
-        text = text.replace("listener 1883", f"listener {listen} 127.0.0.1")
-        if os.geteuid() != 0:
-            text = text.replace("chown mosquitto:mosquitto", "true")
-        file.write_text(text)
-    env = {**PASSWORDS, "PATH": os.environ["PATH"] + ":/usr/sbin"}
-    broker = subprocess.Popen(["/bin/sh", str(deploy / "start")], env=env)
-    try:
-        for _ in range(WAIT_S * 100):
-            try:
-                socket.create_connection(("127.0.0.1", listen), timeout=0.01).close()
-                break
-            except OSError:
-                assert broker.poll() is None, "the broker ended at once"
-                broker_wait(broker)
-        yield listen
-    finally:
-        broker.terminate()
-        broker.wait(WAIT_S)
-
-
-def broker_wait(broker: subprocess.Popen) -> None:
-    """Give the broker a moment, unless it ends."""
-    try:
-        broker.wait(0.01)
-    except subprocess.TimeoutExpired:
-        return
+    with shipped_broker(root, PASSWORDS, meters="STEEL-1:m-secret\n") as listens:
+        yield listens
 
 
 class Peer:
@@ -145,3 +93,10 @@ def test_only_the_worker_speaks_to_crews(peer) -> None:
     peer("worker", "w-secret").publish("keywatt/crews/hospital/alerts")
     # In this order: had the collector been let through, steel would come first.
     assert crews.heard.get(timeout=WAIT_S) == "keywatt/crews/hospital/alerts"
+
+
+def test_what_waits_for_the_collector_is_kept_on_disk(tmp_path_factory) -> None:
+    root = tmp_path_factory.mktemp("mosquitto")
+    with shipped_broker(root, PASSWORDS):
+        pass
+    assert (root / "data" / "mosquitto.db").exists()
