@@ -24,11 +24,19 @@ def parts(tmp_path):
         yield supervisor
 
 
-def children() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
+@pytest.fixture
+def children():
+    """Ask for our child processes, but for those of other tests' servers."""
+    others = set(psutil.Process().children(recursive=True))
+
+    def ours() -> list[psutil.Process]:
+        now = psutil.Process().children(recursive=True)
+        return [child for child in now if child not in others]
+
+    return ours
 
 
-def test_leaving_the_block_stops_every_part(tmp_path) -> None:
+def test_leaving_the_block_stops_every_part(tmp_path, children) -> None:
     with Supervisor(tmp_path, os.environ) as parts:
         parts.start(part("one", SLEEPS), part("two", SLEEPS))
         assert parts.names == ("one", "two")
@@ -45,7 +53,7 @@ def test_a_part_that_ends_is_named_with_its_last_word(parts, tmp_path) -> None:
     )
 
 
-def test_a_part_that_is_killed_is_missed(parts) -> None:
+def test_a_part_that_is_killed_is_missed(parts, children) -> None:
     parts.start(part("one", SLEEPS), part("two", SLEEPS))
     children()[0].kill()
     with pytest.raises(PartError, match=r"The one ended \(SIGKILL\): it said nothing"):
@@ -53,7 +61,7 @@ def test_a_part_that_is_killed_is_missed(parts) -> None:
     assert parts.names == ("two",)
 
 
-def test_a_part_that_will_not_stop_is_killed(parts, monkeypatch) -> None:
+def test_a_part_that_will_not_stop_is_killed(parts, monkeypatch, children) -> None:
     monkeypatch.setattr("keywatt.parts._STOP_WITHIN_S", 0.2)
     deaf = f"import signal; signal.signal({int(signal.SIGTERM)}, signal.SIG_IGN); "
     told = f"print('deaf', flush=True); {SLEEPS}"
