@@ -4,6 +4,7 @@ Errors: `accounts.site.SiteError` where another file forbids it.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
@@ -18,9 +19,15 @@ from accounts.site import (
 from accounts.tariff import Tariff
 from storage.other_files import refuse_elsewhere, refuse_shared_address
 
-UPSERT_TARIFF = """
-    INSERT INTO tariff (code, definition) VALUES (%(code)s, %(definition)s::jsonb)
-    ON CONFLICT (code) DO UPDATE SET definition = excluded.definition
+# A version is never changed, so that a figure can be traced to what it was made with.
+FIND_TARIFF = """
+    SELECT tariff_id FROM tariff
+     WHERE code = %(code)s AND definition = %(definition)s::jsonb
+"""
+INSERT_TARIFF = """
+    INSERT INTO tariff (code, version, definition)
+    SELECT %(code)s, coalesce(max(version), 0) + 1, %(definition)s::jsonb
+      FROM tariff WHERE code = %(code)s
     RETURNING tariff_id
 """
 UPSERT_ACCOUNT = """
@@ -33,19 +40,28 @@ UPSERT_ACCOUNT = """
            manager = excluded.manager, currency = excluded.currency
     RETURNING account_id
 """
-END_OTHER_CONTRACT = """
-    UPDATE contract SET valid_to = now()
-     WHERE account_id = %(account_id)s AND valid_to IS NULL
-       AND tariff_id <> %(tariff_id)s
+FIND_CONTRACT = """
+    SELECT FROM contract
+     WHERE account_id = %(account_id)s AND tariff_id = %(tariff_id)s
+       AND valid_to IS NULL
 """
-# The first contract has held for ever; a later one holds from the change on.
+# What would only have held from now on never held.
+DELETE_LATER_CONTRACTS = """
+    DELETE FROM contract
+     WHERE account_id = %(account_id)s
+       AND valid_from >= coalesce(%(now)s, now())
+"""
+END_CONTRACT = """
+    UPDATE contract SET valid_to = coalesce(%(now)s, now())
+     WHERE account_id = %(account_id)s
+       AND coalesce(valid_to > coalesce(%(now)s, now()), true)
+"""
+# The first contract has held for ever; a later one holds from now on.
 INSERT_CONTRACT = """
     INSERT INTO contract (account_id, tariff_id, valid_from)
     SELECT %(account_id)s, %(tariff_id)s,
-           coalesce((SELECT max(valid_to) FROM contract
-                      WHERE account_id = %(account_id)s), '-infinity')
-     WHERE NOT EXISTS (SELECT FROM contract
-                        WHERE account_id = %(account_id)s AND valid_to IS NULL)
+           CASE WHEN EXISTS (SELECT FROM contract WHERE account_id = %(account_id)s)
+                THEN coalesce(%(now)s, now()) ELSE '-infinity' END
 """
 UPSERT_POINT = """
     INSERT INTO point (account_id, name, contract_demand_kw)
@@ -111,12 +127,16 @@ UPSERT_INSTALLATION = """
 LOCK_METERS = "LOCK TABLE meter IN SHARE ROW EXCLUSIVE MODE"
 
 
-def apply_site(conn: Connection[TupleRow], site: Site) -> None:
+def apply_site(
+    conn: Connection[TupleRow], site: Site, now: datetime | None = None
+) -> None:
     """Make the database say what a site says, in one transaction.
 
     What is there already stays as it is; a second time changes nothing. The site is
     the whole truth for the points it names: processes and installations that it no
-    longer holds go. Accounts and meters it does not name stay.
+    longer holds go. Accounts and meters it does not name stay. A tariff that is not
+    what it was is a new version, which its accounts here have from `now` (None: the
+    server's) on; the past and the accounts of other files keep the one they had.
 
     Raises
     ------
@@ -135,20 +155,33 @@ def apply_site(conn: Connection[TupleRow], site: Site) -> None:
                 account,
                 currency=site.tariff_of(account).currency,
                 tariff_id=tariff_ids[account.tariff],
+                now=now,
             )
         refuse_shared_address(conn, [meter.serial for meter in site.meters()])
 
 
 def _apply_tariff(conn: Connection[TupleRow], tariff: Tariff) -> int:
-    return _one(
-        conn,
-        UPSERT_TARIFF,
-        {"code": tariff.code, "definition": tariff.model_dump_json()},
-    )
+    entered = {"code": tariff.code, "definition": tariff.model_dump_json()}
+    known = conn.execute(FIND_TARIFF, entered).fetchone()
+    return _one(conn, INSERT_TARIFF, entered) if known is None else int(known[0])
+
+
+def _apply_contract(
+    conn: Connection[TupleRow], account_id: int, tariff_id: int, now: datetime | None
+) -> None:
+    contract = {"account_id": account_id, "tariff_id": tariff_id, "now": now}
+    if conn.execute(FIND_CONTRACT, contract).fetchone() is None:
+        for change in (DELETE_LATER_CONTRACTS, END_CONTRACT, INSERT_CONTRACT):
+            conn.execute(change, contract)
 
 
 def _apply_account(
-    conn: Connection[TupleRow], account: SiteAccount, *, currency: str, tariff_id: int
+    conn: Connection[TupleRow],
+    account: SiteAccount,
+    *,
+    currency: str,
+    tariff_id: int,
+    now: datetime | None,
 ) -> None:
     account_id = _one(
         conn,
@@ -163,9 +196,7 @@ def _apply_account(
             "currency": currency,
         },
     )
-    contract = {"account_id": account_id, "tariff_id": tariff_id}
-    conn.execute(END_OTHER_CONTRACT, contract)
-    conn.execute(INSERT_CONTRACT, contract)
+    _apply_contract(conn, account_id, tariff_id, now)
     for point in account.points:
         _apply_point(conn, account_id, point)
 

@@ -14,8 +14,10 @@ CREATE TABLE account (
 
 CREATE TABLE tariff (
     tariff_id   int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    code        text NOT NULL UNIQUE,
-    definition  jsonb NOT NULL
+    code        text NOT NULL,
+    version     int NOT NULL CHECK (version > 0),
+    definition  jsonb NOT NULL,
+    UNIQUE (code, version)
 );
 
 CREATE TABLE contract (

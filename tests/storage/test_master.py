@@ -1,5 +1,6 @@
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -101,6 +102,17 @@ def test_applying_twice_changes_nothing(store: Store) -> None:
         assert everything(conn) == before
 
 
+HOUR = timedelta(hours=1)
+
+
+def priced(entered: Site, flat: str) -> Site:
+    """Give the site's tariff another price under its old code."""
+    (tariff,) = entered.tariffs
+    prices = tariff.price_per_kwh.model_copy(update={"flat": Decimal(flat)})
+    changed = tariff.model_copy(update={"price_per_kwh": prices})
+    return entered.model_copy(update={"tariffs": (changed,)})
+
+
 def test_another_tariff_ends_the_contract(store: Store) -> None:
     first = site()
     more = first.tariffs[0].model_copy(update={"code": "new", "currency": "EUR"})
@@ -111,13 +123,79 @@ def test_another_tariff_ends_the_contract(store: Store) -> None:
         }
     )
     with connect(store.url) as conn:
-        apply_site(conn, first)
-        conn.commit()
-        apply_site(conn, changed)
-        assert load_tariff(conn, 1) == more
-        assert load_tariff(conn, 1, NOON) == first.tariffs[0]
+        apply_site(conn, first, NOON - HOUR)
+        apply_site(conn, changed, NOON)
+        assert load_tariff(conn, 1) == load_tariff(conn, 1, NOON) == more
+        assert load_tariff(conn, 1, NOON - HOUR) == first.tariffs[0]
         assert load_account(conn, "steel").currency == "EUR"
         assert conn.execute("SELECT count(*) FROM contract").fetchone() == (2,)
+
+
+def test_a_new_price_holds_from_now_on_and_the_old_one_before(store: Store) -> None:
+    first = site()
+    dearer = priced(first, "0.7")
+    with connect(store.url) as conn:
+        apply_site(conn, first, NOON - HOUR)
+        apply_site(conn, dearer, NOON)
+        apply_site(conn, dearer, NOON + HOUR)
+        for at, expected in (
+            (datetime(2018, 1, 1, tzinfo=UTC), first),
+            (NOON - timedelta(microseconds=1), first),
+            (NOON, dearer),
+            (None, dearer),
+        ):
+            assert load_tariff(conn, 1, at) == expected.tariffs[0]
+        versions = conn.execute(
+            "SELECT code, version FROM tariff ORDER BY 2"
+        ).fetchall()
+        assert versions == [("flat", 1), ("flat", 2)]
+        # The old price again is the old version again, for a third period.
+        apply_site(conn, first, NOON + 2 * HOUR)
+        assert load_tariff(conn, 1, NOON + HOUR) == dearer.tariffs[0]
+        assert load_tariff(conn, 1) == first.tariffs[0]
+        assert conn.execute("SELECT max(version) FROM tariff").fetchone() == (2,)
+
+
+def test_a_tariff_of_the_same_code_in_another_file_is_that_files(store: Store) -> None:
+    mine = site()
+    other = priced(site(code="mill", points=[]), "9")
+    with connect(store.url) as conn:
+        apply_site(conn, mine, NOON)
+        apply_site(conn, other, NOON + HOUR)
+        apply_site(conn, mine, NOON + 2 * HOUR)
+        for code, expected in (("steel", mine), ("mill", other)):
+            account_id = load_account(conn, code).account_id
+            assert load_tariff(conn, account_id) == expected.tariffs[0]
+        assert conn.execute("SELECT count(*) FROM contract").fetchone() == (2,)
+
+
+def test_what_is_entered_later_wins_even_if_the_clock_went_back(store: Store) -> None:
+    first, second, third = site(), priced(site(), "0.7"), priced(site(), "0.8")
+    with connect(store.url) as conn:
+        apply_site(conn, first, NOON)
+        apply_site(conn, second, NOON + HOUR)
+        apply_site(conn, third, NOON + HOUR)  # at the same moment
+        assert load_tariff(conn, 1, NOON + HOUR) == third.tariffs[0]
+        apply_site(conn, second, NOON)
+        assert load_tariff(conn, 1, NOON - HOUR) == first.tariffs[0]
+        assert load_tariff(conn, 1, NOON) == second.tariffs[0]
+        assert load_tariff(conn, 1, NOON + HOUR) == second.tariffs[0]
+
+
+@pytest.mark.parametrize("turn", [1, -1], ids=["old first", "new first"])
+def test_a_meter_moves_to_another_point(store: Store, turn: int) -> None:
+    here = point(meter("A", removed_at=NOON))
+    there = point(meter("A", installed_at=NOON), name="Second supply")
+    with connect(store.url) as conn:
+        apply_site(conn, site(points=[point(meter("A"))]))
+        apply_site(conn, site(points=[here, there][::turn]))
+        left, came = [
+            load_installations(conn, at.point_id)
+            for at in sorted(load_points(conn), key=lambda at: at.name)
+        ]
+        assert [row.removed_at for row in left] == [NOON]
+        assert [(row.installed_at, row.removed_at) for row in came] == [(NOON, None)]
+        assert [found.serial for found in load_meters(conn, NOON)] == ["A"]
 
 
 def test_two_meters_exchange_their_addresses(store: Store) -> None:
