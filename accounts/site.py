@@ -4,13 +4,14 @@
 with the file, the key and the reason; forms made in Python raise pydantic's own.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 from pydantic import model_validator as check_after
 
 from accounts.account import Sector
@@ -26,9 +27,12 @@ from accounts.form import (
 )
 from accounts.tariff import Tariff
 from meters.form import Form, checked, read_toml, refuse_repeats
-from meters.profile import Profile, load_profile, profile_names
+from meters.profile import Profile, ProfileError, load_profile, profile_names
 
 Serial = Annotated[str, StringConstraints(pattern="^[A-Za-z0-9._-]{1,64}$")]
+
+_FOLDER = "folder"
+"""In pydantic's context: where relative paths start."""
 
 
 class SiteError(ValueError):
@@ -62,6 +66,7 @@ class SiteMeter(Form):
 
     serial: Serial
     profile: Text
+    """One of ours by its name, or the path of a TOML file, made absolute."""
     connection: Connection
     installed_at: Moment
     removed_at: Moment | None = None
@@ -77,11 +82,21 @@ class SiteMeter(Form):
 
     @field_validator("profile")
     @classmethod
-    def _known_profile(cls, name: str) -> str:
-        if name not in profile_names():
-            known = ", ".join(profile_names())
-            raise ValueError(f"no profile is called {name!r}; there are {known}")
-        return name
+    def _known_profile(cls, entered: str, info: ValidationInfo) -> str:
+        if not entered.endswith(".toml"):
+            if entered not in profile_names():
+                known = ", ".join(profile_names())
+                raise ValueError(
+                    f"no profile is called {entered!r}; there are {known}, and your"
+                    " own by the path of a .toml file"
+                )
+            return entered
+        path = Path((info.context or {}).get(_FOLDER, "."), entered).resolve()
+        try:
+            load_profile(path)
+        except ProfileError as exc:
+            raise ValueError(str(exc).removesuffix(".")) from None
+        return str(path)
 
     @check_after(mode="after")
     def _fits_together(self) -> Self:
@@ -169,7 +184,7 @@ class Site(Form):
         refuse_repeats("tariff", (tariff.code for tariff in self.tariffs))
         refuse_repeats("account", (account.code for account in self.accounts))
         meters = self.meters()
-        refuse_repeats("meter", (meter.serial for meter in meters))
+        _refuse_two_of_one_serial(meters)
         for address, there in _by_address(meters).items():
             _refuse_overlap(there, f"at {address}")
         known = {tariff.code for tariff in self.tariffs}
@@ -192,7 +207,7 @@ class Site(Form):
 
 
 def load_site(path: Path) -> Site:
-    """Read a site file.
+    """Read a site file; paths of profiles in it start at its folder.
 
     Raises
     ------
@@ -200,7 +215,8 @@ def load_site(path: Path) -> Site:
         With one sentence, if the file cannot be read, is not TOML or holds a mistake.
 
     """
-    return checked(Site.model_validate, read_toml(path, SiteError), path, SiteError)
+    check = partial(Site.model_validate, context={_FOLDER: path.parent})
+    return checked(check, read_toml(path, SiteError), path, SiteError)
 
 
 def _of_profile(given: dict[str, object]) -> Profile:
@@ -216,12 +232,37 @@ def _by_address(meters: Iterable[SiteMeter]) -> dict[str, list[SiteMeter]]:
     return found
 
 
+def _refuse_two_of_one_serial(meters: Iterable[SiteMeter]) -> None:
+    """Let a meter move: its serial may be there again, for another time."""
+    by_serial: dict[str, list[SiteMeter]] = {}
+    for meter in meters:
+        by_serial.setdefault(meter.serial, []).append(meter)
+    for serial, entries in by_serial.items():
+        first = entries[0]
+        known = (first.profile, first.connection)
+        if any((other.profile, other.connection) != known for other in entries):
+            raise ValueError(
+                f"meter {serial} is entered with two profiles or connections;"
+                " a meter that moved has its present ones in every entry"
+            )
+        if next(_overlaps(entries), None):
+            raise ValueError(
+                f"meter {serial} is at two points at one time;"
+                " give it an earlier removed_at where it was first"
+            )
+
+
 def _refuse_overlap(meters: Iterable[SiteMeter], where: str) -> None:
     """Where there is place for one meter, the next comes when the one before left."""
+    for earlier, later in _overlaps(meters):
+        raise ValueError(
+            f"meter {earlier.serial} is still {where} when {later.serial} comes;"
+            " give it an earlier removed_at"
+        )
+
+
+def _overlaps(meters: Iterable[SiteMeter]) -> Iterator[tuple[SiteMeter, SiteMeter]]:
     by_time = sorted(meters, key=lambda meter: meter.installed_at)
     for earlier, later in pairwise(by_time):
         if earlier.removed_at is None or earlier.removed_at > later.installed_at:
-            raise ValueError(
-                f"meter {earlier.serial} is still {where} when {later.serial} comes;"
-                " give it an earlier removed_at"
-            )
+            yield earlier, later

@@ -15,7 +15,7 @@ from accounts.site import (
     SitePoint,
     load_site,
 )
-from meters.profile import load_profile
+from meters.profile import PROFILES, load_profile
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "handbook" / "example-site.toml"
 
@@ -208,13 +208,18 @@ def test_the_unchanged_example_survives_the_writing(tmp_path) -> None:
         ),
         pytest.param(
             set_in("accounts", 1, "points", 0, "meters", 0, "serial", to="ST-1001"),
-            "meter ST-1001 is entered 2 times",
-            id="one serial twice",
+            "meter ST-1001 is entered with two profiles or connections; a meter that",
+            id="one serial for two meters",
         ),
         pytest.param(
             again("accounts", 0, "points", name="Second supply"),
-            "meter ST-1001 is entered 2 times",
+            "meter ST-1001 is at two points at one time; give it an earlier removed_at",
             id="one meter at two points",
+        ),
+        pytest.param(
+            set_in(*METER, "profile", to="nowhere/acme.toml"),
+            rf"{AT_METER}\.profile: /.*/nowhere/acme\.toml: cannot be read: No such",
+            id="no file of a profile",
         ),
         pytest.param(
             again("accounts", 0, "points"),
@@ -314,6 +319,34 @@ def test_a_swapped_meter_follows_the_old_one(tmp_path) -> None:
     site = load_changed(tmp_path, swap_to(OTHER_ADDRESS))
     old, new = site.accounts[0].points[0].meters
     assert old.removed_at == new.installed_at == SWAP
+
+
+def test_a_meter_moves_to_another_point(tmp_path) -> None:
+    def change(entered) -> None:
+        again("accounts", 0, "points", name="Second supply", processes=[])(entered)
+        one, two = entered["accounts"][0]["points"]
+        one["meters"][0]["removed_at"] = SWAP
+        two["meters"][0]["installed_at"] = SWAP
+
+    here, there = load_changed(tmp_path, change).accounts[0].points
+    assert here.meters[0].serial == there.meters[0].serial == "ST-1001"
+
+
+def test_a_profile_of_ones_own_is_named_by_its_path_from_the_site_file(
+    tmp_path, monkeypatch
+) -> None:
+    shipped = PROFILES / "eastron-sdm630.toml"
+    text = shipped.read_text("utf-8").replace("eastron-sdm630", "acme-1")
+    (tmp_path / "meters").mkdir()
+    own = tmp_path / "meters" / "acme-1.toml"
+    own.write_text(text, "utf-8")
+    monkeypatch.chdir(tmp_path.parent)
+    site = load_changed(tmp_path, set_in(*METER, "profile", to="meters/acme-1.toml"))
+    assert site.meters()[0].profile == str(own)
+    assert site.meters()[0].register_digits == load_profile(own).register_digits
+    own.write_text(text.replace("max_block", "most"), "utf-8")
+    with pytest.raises(SiteError, match=r"profile: .*acme-1\.toml: most: is not a kn"):
+        load_changed(tmp_path, set_in(*METER, "profile", to="meters/acme-1.toml"))
 
 
 SAME_ADDRESS = {"transport": "modbus", "host": "192.0.2.10", "unit": 1}
