@@ -45,6 +45,17 @@ class Quality(StrEnum):
     MISSING = "missing"
 
 
+class Cause(StrEnum):
+    """Why an interval is missing."""
+
+    IMPLAUSIBLE_REGISTER = "implausible-register"
+    """The register did what none does between two readings in it or at its ends."""
+    NO_READING = "no-reading"
+    """No readings close enough to its start or its end."""
+    NOT_INSTALLED = "not-installed"
+    """No meter sat there all the time: installed, removed or swapped meanwhile."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Intervals:
     """Settled energy of one point; arrays have shape (n,), NaN = not known.
@@ -62,7 +73,7 @@ class Intervals:
     quality: TextArray
     """Values of `Quality`, of the import energy: missing exactly where that is NaN."""
     method: TextArray
-    """How an estimate was made; empty otherwise."""
+    """How an estimate was made; `Cause` of what is missing; empty otherwise."""
     findings: tuple[Finding, ...] = ()
 
     def __len__(self) -> int:
@@ -101,8 +112,9 @@ def settle(
         Readings further apart than this do not give a boundary between them; one and a
         half intervals unless said. [min]
     limit_kw : float, optional
-        The most the point can draw or feed: a register that goes back or runs faster
-        than 1.2 times this is not believed. [kW or kvar]
+        The most the point can draw: a register that goes back or runs faster than 1.2
+        times this is not believed, but for that of the energy it feeds. Readings closer
+        than an interval may differ by what it can draw in one. [kW or kvar]
 
     Returns
     -------
@@ -115,22 +127,26 @@ def settle(
     measured_us = readings.measured_us[order]
     energy: dict[Quantity, FloatArray] = {}
     estimated = np.zeros(starts_us.shape, dtype=np.bool_)
+    cause = np.full(starts_us.shape, Cause.NO_READING.value)
     findings: list[Finding] = []
     gap_min = MAX_GAP * length_min if max_gap_min is None else max_gap_min
     for quantity in REGISTERS:
+        bound_kw = None if quantity is Quantity.ENERGY_EXPORT_KWH else limit_kw
         track = Track.of(
             measured_us,
             readings.values[order, COLUMN[quantity]],
             digits=installation.register_digits,
             resolution=installation.register_resolution,
-            most_counts_an_hour=_counts_an_hour(limit_kw, installation),
+            most_counts_an_hour=_counts_an_hour(bound_kw, installation),
+            leap_us=length_min * _MINUTE_US,
         )
         findings += _breaks(track, quantity)
         counts, gap_us = _differences(track, starts_us, length_min, gap_min)
         energy[quantity] = counts * _energy_of_count(installation)
         if quantity is Quantity.ENERGY_IMPORT_KWH:
             estimated = gap_us > MEASURED_GAP * length_min * _MINUTE_US
-    return _intervals(starts_us, length_min, energy, estimated, findings)
+            cause = _causes(track, starts_us, length_min, installation)
+    return _intervals(starts_us, length_min, energy, estimated, cause, findings)
 
 
 def settle_point(
@@ -175,6 +191,7 @@ def laid_together(
     unknown = np.full(starts_us.shape, math.nan)
     energy = dict.fromkeys(REGISTERS, unknown)
     estimated = np.zeros(starts_us.shape, dtype=np.bool_)
+    cause = np.full(starts_us.shape, Cause.NOT_INSTALLED.value)
     findings: list[Finding] = []
     for part in parts:
         free = np.isnan(energy[Quantity.ENERGY_IMPORT_KWH])
@@ -182,8 +199,11 @@ def laid_together(
         for quantity, more in zip(REGISTERS, _columns(part), strict=True):
             so_far = energy[quantity]
             energy[quantity] = np.where(np.isnan(so_far), more, so_far)
+        # Who sat there says more than who did not.
+        says = (part.quality == Quality.MISSING) & (part.method != Cause.NOT_INSTALLED)
+        cause = np.where(says, part.method, cause)
         findings += part.findings
-    return _intervals(starts_us, length_min, energy, estimated, findings)
+    return _intervals(starts_us, length_min, energy, estimated, cause, findings)
 
 
 def _columns(part: Intervals) -> tuple[FloatArray, ...]:
@@ -230,6 +250,25 @@ def _differences(
     return counts, np.maximum(start.gap_us, stop.gap_us)
 
 
+def _causes(
+    track: Track, starts_us: IntArray, length_min: int, installation: Installation
+) -> TextArray:
+    """Return why each interval would be missing."""
+    stops_us = starts_us + length_min * _MINUTE_US
+    cause = np.full(starts_us.shape, Cause.NO_READING.value, dtype="<U24")
+    if track.measured_us.size:
+        last = track.measured_us.size - 1
+        before = np.searchsorted(track.measured_us, starts_us, side="right") - 1
+        after = np.searchsorted(track.measured_us, stops_us).clip(max=last)
+        broken = track.stretch[before.clip(min=0)] != track.stretch[after]
+        cause[broken] = Cause.IMPLAUSIBLE_REGISTER.value
+    outside = starts_us < utc_us(installation.installed_at)
+    if installation.removed_at is not None:
+        outside |= stops_us > utc_us(installation.removed_at)
+    cause[outside] = Cause.NOT_INSTALLED.value
+    return cause
+
+
 def _breaks(track: Track, quantity: Quantity) -> list[Finding]:
     """Name the readings between which a register did what no register does."""
     after = np.flatnonzero(np.diff(track.stretch)) + 1
@@ -251,6 +290,7 @@ def _intervals(
     length_min: int,
     energy: dict[Quantity, FloatArray],
     estimated: BoolArray,
+    cause: TextArray,
     findings: Sequence[Finding],
 ) -> Intervals:
     import_kwh = energy[Quantity.ENERGY_IMPORT_KWH]
@@ -265,6 +305,6 @@ def _intervals(
         lagging_kvarh=energy[Quantity.ENERGY_LAGGING_KVARH],
         leading_kvarh=energy[Quantity.ENERGY_LEADING_KVARH],
         quality=np.where(missing, Quality.MISSING.value, quality),
-        method=np.where(estimated, INTERPOLATED, ""),
+        method=np.where(missing, cause, np.where(estimated, INTERPOLATED, "")),
         findings=tuple(findings),
     )

@@ -56,6 +56,7 @@ class Track:
         digits: int,
         resolution: float,
         most_counts_an_hour: float = math.inf,
+        leap_us: int = 0,
     ) -> Self:
         """Follow a register from reading to reading.
 
@@ -72,6 +73,9 @@ class Track:
         most_counts_an_hour : float
             Faster than this times `MARGIN` is not believed. Without it, a register
             that went back turned over only if it has run a hundredth of its range.
+        leap_us : int
+            A register may move in leaps: between readings closer than this it may run
+            what it can run in this time. [microseconds]
 
         """
         given = ~np.isnan(register)
@@ -79,13 +83,15 @@ class Track:
         shown = counts_of(register[given], resolution)
         step = np.diff(shown)
         turn = 10**digits
-        advance = step % turn
+        advance = np.where(step < 0, step + turn, step)
         if math.isinf(most_counts_an_hour):
             believed = (step >= 0) | (advance <= turn * _ROLLOVER_SHARE)
         else:
+            time_us = np.maximum(np.diff(at), leap_us)
             # One count more: the register was cut to whole counts at both ends.
-            most = most_counts_an_hour * MARGIN * np.diff(at) / _HOUR_US + 1
-            believed = advance <= most
+            believed = advance <= most_counts_an_hour * MARGIN * time_us / _HOUR_US + 1
+        # A register never moves by more than its whole range.
+        believed &= np.abs(step) < turn
         return cls(
             measured_us=at,
             counts=_summed(np.where(believed, advance, 0), at.size),

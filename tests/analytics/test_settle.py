@@ -201,11 +201,29 @@ def test_a_limit_applies_behind_the_transformers() -> None:
 
 
 def test_a_limit_leaves_room_for_whole_counts() -> None:
-    # 0.6 kW x 1.2 are 0.012 kWh in a minute: cut to whole counts at both ends, the
-    # register can move on by 0.02, but not by 0.03.
-    for later, known in ((1.02, True), (1.03, False)):
-        intervals = settled([0, 14, 15], [1.0, 1.0, later], 1, limit_kw=0.6)
+    # 0.6 kW x 1.2 are 0.18 kWh in 15 min: cut to whole counts at both ends, the
+    # register can move on by 0.19, but not by 0.20.
+    for later, known in ((1.19, True), (1.20, False)):
+        intervals = settled([0, 15], [1.0, later], 1, limit_kw=0.6)
         assert np.isnan(intervals.import_kwh).tolist() == [not known]
+
+
+def test_a_register_that_is_read_more_often_than_it_moves_may_leap() -> None:
+    # 100 kW: 25 kWh a quarter of an hour, shown at once within a minute.
+    intervals = settled([0, 14, 15, 30], [0.0, 0.0, 25.0, 25.0], 2, limit_kw=100.0)
+    assert figures(intervals.import_kwh) == [25.0, 0.0]
+
+
+def test_what_is_fed_is_not_bounded_by_what_can_be_drawn() -> None:
+    batch = readings(
+        [0, 15],
+        energy_import_kwh=[0.0, 0.0],
+        energy_export_kwh=[0.0, 900.0],
+        energy_lagging_kvarh=[0.0, 900.0],
+    )
+    intervals = settle(batch, starts(1), installation(), limit_kw=100.0)
+    assert figures(intervals.export_kwh) == [900.0]
+    assert figures(intervals.lagging_kvarh) == [None]
 
 
 def test_nothing_is_interpolated_over_what_no_register_does() -> None:
@@ -218,6 +236,44 @@ def test_one_wild_reading_costs_its_own_intervals_only() -> None:
     register = [1.0, 2.0, 90_000.0, 4.0, 5.0]
     intervals = settled([0, 15, 30, 45, 60], register, 4, limit_kw=100.0)
     assert figures(intervals.import_kwh) == [1.0, None, None, 1.0]
+
+
+@pytest.mark.parametrize("limit_kw", [None, 5000.0])
+def test_a_reading_beyond_the_registers_range_is_no_turn(limit_kw) -> None:
+    # 8 digits of 0.01 kWh end at 999 999.99: back from 9 000 000 to 1030 are nine
+    # turns, of which 1030 kWh would be left. Forth to it are 8 998 990 kWh.
+    register = [1000.0, 1010.0, 9_000_000.0, 1030.0, 1040.0]
+    intervals = settled([0, 15, 30, 45, 60], register, 4, limit_kw=limit_kw)
+    assert figures(intervals.import_kwh) == [10.0, None, None, 10.0]
+
+
+def test_what_is_missing_says_why() -> None:
+    # The meter comes at 10 min; wild at 45; nothing from 75 to 120.
+    minutes = [10, 15, 30, 45, 60, 75, 120, 135]
+    register = [1.0, 2.0, 3.0, 90_000.0, 5.0, 6.0, 9.0, 10.0]
+    batch = readings(minutes, energy_import_kwh=register)
+    sat = installation(installed_at=START + timedelta(minutes=10))
+    intervals = settle_point(batch, starts(10), [sat], limit_kw=100.0)
+    assert intervals.method.tolist() == [
+        "not-installed", "", "implausible-register", "implausible-register", "",
+        "no-reading", "no-reading", "no-reading", "", "no-reading",
+    ]  # fmt: skip
+    assert ((intervals.quality == "missing") == (intervals.method != "")).all()
+
+
+def test_a_wild_reading_within_an_interval_is_its_cause_and_its_neighbours() -> None:
+    # Boundary 15 lies between 14 and 16, where the register goes back.
+    intervals = settled([0, 14, 16, 30], [1.0, 2.0, 0.5, 1.5], 2)
+    assert intervals.method.tolist() == ["implausible-register"] * 2
+
+
+def test_the_cause_is_that_of_the_meter_that_sat_there() -> None:
+    swap = START + timedelta(minutes=20)
+    old = installation(removed_at=swap)
+    new = installation(meter_id=8, installed_at=swap)
+    batch = readings([0, 15], energy_import_kwh=[1.0, 2.0])
+    intervals = settle_point(batch, starts(3), [old, new])
+    assert intervals.method.tolist() == ["", "not-installed", "no-reading"]
 
 
 def test_only_the_meter_that_sat_there_counts_and_only_then() -> None:
