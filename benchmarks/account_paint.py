@@ -87,7 +87,7 @@ def main() -> None:
             migrate(conn)
             fill(conn, given.days)
             server = load_server(conn).version
-        with _dashboard(url) as address, sync_playwright() as playwright:
+        with dashboard(url) as address, sync_playwright() as playwright:
             browser = playwright.chromium.launch(
                 executable_path=CHROMIUM, args=list(FLAGS)
             )
@@ -160,7 +160,7 @@ def _visit(person: BrowserContext, address: str) -> _Visit:
 
 
 @contextmanager
-def _dashboard(url: str) -> Iterator[str]:
+def dashboard(url: str) -> Iterator[str]:
     """Serve the dashboard in a process of its own while the block lasts."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
