@@ -99,7 +99,9 @@ def _collect(settings: "Settings", counts_file: Path | None) -> None:
 
     run_until_stopped(main)
     if counts_file:
-        write_counts(counts_file, {t: seen.answered for t, seen in counters.items()})
+        write_counts(
+            counts_file, {t: c.asked - c.answered for t, c in counters.items()}
+        )
 
 
 def _work(settings: "Settings") -> None:

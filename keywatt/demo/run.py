@@ -24,7 +24,6 @@ from keywatt.demo.state import DemoError, State, hold
 from keywatt.demo.tally import read_counts, read_ledger, since, tally
 from keywatt.parts import PartError, Supervisor
 from meters.meter import Transport
-from simulators.fleet import KEY_ACCOUNTS
 from storage.alerts import load_alerts
 from storage.database import DatabaseError, connect
 from storage.intervals import load_intervals
@@ -92,7 +91,6 @@ def _welcome(site: Site, took_s: float) -> str:
     if not site.wishes.headless:
         lines.append(f"  Dashboard  {site.addresses.dashboard_url}")
     lines += [
-        f"  Accounts   {', '.join(KEY_ACCOUNTS)}",
         f"  Logs       {site.parts.logs}",
         f"  Ask it     keywatt --config {site.state.settings_file} doctor",
         "  Stop       Ctrl-C; the next start goes on with the data",
@@ -114,7 +112,7 @@ def _live(site: Site) -> float:
     try:
         site.parts.watch(until=is_over, every_s=_LOOK_EVERY_S)
     except Stopped:
-        site.screen.say("Stopping.")
+        site.screen.say("\nStopping; what the meters have said is still written.")
     return time.monotonic() - began_s
 
 
@@ -124,7 +122,7 @@ def _finish(site: Site, live_s: float) -> Summary:
     sent = read_counts(site.state.counts_file(METERS))
     _await_messages(site, sent[Transport.MQTT])
     site.parts.stop([COLLECTOR])  # it writes what it has read
-    answered = read_counts(site.state.counts_file(COLLECTOR))
+    fruitless = read_counts(site.state.counts_file(COLLECTOR))
     with connect(site.database_url) as conn:
         now = site.clock.now()
         points = load_points(conn)
@@ -137,7 +135,7 @@ def _finish(site: Site, live_s: float) -> Summary:
         for t in Transport
     }
     return Summary(
-        readings=tally(sent, answered, collected),
+        readings=tally(sent, fruitless, collected),
         history=history,
         intervals=sum(len(intervals.start_us) for intervals in settled),
         alerts=len(alerts),

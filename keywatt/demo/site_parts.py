@@ -23,8 +23,17 @@ METERS = "meters"
 POSTGRES = "database"
 WORKER = "worker"
 
-_NOT_INHERITED = ("database", "broker", "clock", "dashboard", "state", "ready")
-"""Beginnings of settings that the demo gives itself."""
+_NOT_INHERITED = (
+    "apprise",
+    "broker",
+    "clock",
+    "dashboard",
+    "database",
+    "ready",
+    "state",
+)
+"""Beginnings of settings that the demo gives itself, or must not have: simulated alerts
+are not for the people who are told of real ones."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,7 +52,14 @@ class Addresses:
 
 
 def inherited(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the caller's environment without what the demo sets itself."""
+    """Return the caller's environment without what the demo sets itself.
+
+    Examples
+    --------
+    >>> inherited({"KEYWATT_APPRISE_URL": "mailto://boss", "KEYWATT_LANGUAGE": "zh"})
+    {'KEYWATT_LANGUAGE': 'zh', 'PYTHONUNBUFFERED': '1'}
+
+    """
     ours = tuple(PREFIX + name.upper() for name in _NOT_INHERITED)
     kept = {name: v for name, v in environment.items() if not name.startswith(ours)}
     return kept | {"PYTHONUNBUFFERED": "1"}

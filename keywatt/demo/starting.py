@@ -22,6 +22,7 @@ from keywatt.demo.site_parts import (
 from keywatt.demo.state import DemoError, State, free_port, free_range, is_free
 from keywatt.demo.tally import Ledger, read_ledger
 from keywatt.embedded import EmbeddedPostgres
+from keywatt.lengths import in_words
 from keywatt.parts import Supervisor
 from meters.meter import Meter
 from simulators.faults import parse_fault
@@ -176,6 +177,7 @@ def _enter_site(
                 ports=ports_from(addresses.modbus_port),
                 poll_every_s=seconds_between_readings(wishes.speed),
             ),
+            now,
         )
         meters = load_meters(conn, now)
         before = read_ledger(conn)
@@ -217,8 +219,7 @@ def _fill_history(site: Site, stop: datetime) -> None:
     total = expected(site.meters, start, stop)
     if total == 0:
         return
-    days = (stop - start) / timedelta(days=1)
-    text = f"Writing {days:.1f} days of history ({total} readings)"
+    text = f"Writing {in_words(stop - start)} of history, {total:,} readings"
     with site.screen.bar(text, total) as show:
         _fill(site, start, stop, show)
 
@@ -251,7 +252,7 @@ def _settle(site: Site, total: int) -> None:
     history_to = site.clock.now()
     deadline_s = time.monotonic() + _SETTLE_WITHIN_S
     with connect(site.database_url, autocommit=True) as conn:
-        text = f"Settling and judging {total} point-days"
+        text = f"Settling and judging {total:,} days of all points"
         with site.screen.bar(text, total) as show:
 
             def settled() -> bool:

@@ -71,7 +71,7 @@ def since(then: Ledger, now: Ledger, history: Filled) -> Ledger:
 
 
 def tally(
-    sent: Counted, answered: Counted, collected: Ledger
+    sent: Counted, fruitless: Counted, collected: Ledger
 ) -> dict[str, dict[str, int]]:
     """Hold what meters gave against what arrived, by transport.
 
@@ -79,9 +79,9 @@ def tally(
     ----------
     sent
         By the meters' own count.
-    answered
-        Polls that brought a reading, by the collector's own count. Messages that come
-        by themselves are kept by the broker until they are heard.
+    fruitless
+        Polls that brought the collector nothing, by its own count: no more readings
+        than these can have gone unheard. A message is never asked for.
     collected
         What the database says of them.
 
@@ -89,7 +89,7 @@ def tally(
     --------
     >>> arrived = {t: Collected(stored=7, refused=1) for t in Transport}
     >>> sent = {Transport.MODBUS: 10, Transport.MQTT: 8}
-    >>> found = tally(sent, {Transport.MODBUS: 9, Transport.MQTT: 8}, arrived)["modbus"]
+    >>> found = tally(sent, {Transport.MODBUS: 1, Transport.MQTT: 0}, arrived)["modbus"]
     >>> found["unheard"], found["lost"]
     (1, 1)
 
@@ -97,9 +97,7 @@ def tally(
     result = {}
     for transport in Transport:
         arrived, given = collected[transport], sent[transport]
-        unheard = 0
-        if transport is Transport.MODBUS:
-            unheard = given - answered[transport]
+        unheard = max(0, min(given - arrived.total, fruitless[transport]))
         result[str(transport)] = asdict(
             Tally(
                 sent=given,
@@ -114,7 +112,7 @@ def tally(
 
 
 def write_counts(file: Path, counts: Counted) -> None:
-    """Leave for the demo how many readings a part has seen."""
+    """Leave for the demo what a part has counted."""
     file.write_text(json.dumps(counts), "utf-8")
 
 
