@@ -146,7 +146,8 @@ def settle(
         if quantity is Quantity.ENERGY_IMPORT_KWH:
             estimated = gap_us > MEASURED_GAP * length_min * _MINUTE_US
             cause = _causes(track, starts_us, length_min, installation)
-    return _intervals(starts_us, length_min, energy, estimated, cause, findings)
+    how = _method(energy, estimated, cause)
+    return _intervals(starts_us, length_min, energy, how, findings)
 
 
 def settle_point(
@@ -203,7 +204,8 @@ def laid_together(
         says = (part.quality == Quality.MISSING) & (part.method != Cause.NOT_INSTALLED)
         cause = np.where(says, part.method, cause)
         findings += part.findings
-    return _intervals(starts_us, length_min, energy, estimated, cause, findings)
+    how = _method(energy, estimated, cause)
+    return _intervals(starts_us, length_min, energy, how, findings)
 
 
 def _columns(part: Intervals) -> tuple[FloatArray, ...]:
@@ -285,18 +287,23 @@ def _breaks(track: Track, quantity: Quantity) -> list[Finding]:
     ]
 
 
+def _method(
+    energy: dict[Quantity, FloatArray], estimated: BoolArray, cause: TextArray
+) -> TextArray:
+    """Return how each interval is estimated, or why it is missing."""
+    missing = np.isnan(energy[Quantity.ENERGY_IMPORT_KWH])
+    return np.where(missing, cause, np.where(estimated, INTERPOLATED, ""))
+
+
 def _intervals(
     starts_us: IntArray,
     length_min: int,
     energy: dict[Quantity, FloatArray],
-    estimated: BoolArray,
-    cause: TextArray,
+    method: TextArray,
     findings: Sequence[Finding],
 ) -> Intervals:
     import_kwh = energy[Quantity.ENERGY_IMPORT_KWH]
-    missing = np.isnan(import_kwh)
-    estimated = estimated & ~missing
-    quality = np.where(estimated, Quality.ESTIMATED.value, Quality.MEASURED.value)
+    known = np.where(method == "", Quality.MEASURED.value, Quality.ESTIMATED.value)
     return Intervals(
         start_us=starts_us,
         length_min=length_min,
@@ -304,7 +311,7 @@ def _intervals(
         export_kwh=energy[Quantity.ENERGY_EXPORT_KWH],
         lagging_kvarh=energy[Quantity.ENERGY_LAGGING_KVARH],
         leading_kvarh=energy[Quantity.ENERGY_LEADING_KVARH],
-        quality=np.where(missing, Quality.MISSING.value, quality),
-        method=np.where(missing, cause, np.where(estimated, INTERPOLATED, "")),
+        quality=np.where(np.isnan(import_kwh), Quality.MISSING.value, known),
+        method=method,
         findings=tuple(findings),
     )
