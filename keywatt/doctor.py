@@ -15,6 +15,7 @@ from psycopg.rows import TupleRow
 from collector.broker import BrokerAddress, MqttError
 from collector.publish import connected
 from keywatt import embedded
+from keywatt.lengths import in_words
 from keywatt.settings import Settings
 from storage.database import DatabaseError, connect, place
 from storage.health import (
@@ -31,7 +32,6 @@ _WAITING_LONG = timedelta(minutes=10)
 _RECENTLY = timedelta(hours=24)
 _LITTLE_SPACE, _NO_SPACE = 2_000_000_000, 200_000_000
 _MOST_NAMED = 5
-_LONG_MIN = 120
 
 
 class Verdict(StrEnum):
@@ -125,7 +125,7 @@ def _meters(conn: Connection[TupleRow], now: datetime) -> Check:
         return Check(
             verdict=Verdict.OK,
             subject="meters",
-            text=f"All {len(meters)} gave a reading within {_span(LATE_AFTER)}.",
+            text=f"All {len(meters)} gave a reading within {in_words(LATE_AFTER)}.",
         )
     named = ", ".join(f"{m.serial} ({_since(m.late_s)})" for m in late[:_MOST_NAMED])
     more = f" and {len(late) - _MOST_NAMED} more" if len(late) > _MOST_NAMED else ""
@@ -219,17 +219,4 @@ def _embedded() -> Check:
 def _since(late_s: float | None) -> str:
     if late_s is None:
         return "no reading ever"
-    return f"silent for {_span(timedelta(seconds=late_s))}"
-
-
-def _span(length: timedelta) -> str:
-    """Write a length of time in the unit that fits.
-
-    Examples
-    --------
-    >>> _span(timedelta(minutes=15)), _span(timedelta(hours=30))
-    ('15 min', '30 h')
-
-    """
-    minutes = length / timedelta(minutes=1)
-    return f"{minutes:.0f} min" if minutes < _LONG_MIN else f"{minutes / 60:.0f} h"
+    return f"silent for {in_words(timedelta(seconds=late_s))}"

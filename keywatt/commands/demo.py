@@ -106,11 +106,28 @@ def _run(wishes: "Wishes", *, as_json: bool) -> None:
         print_json(asdict(summary))
         return
     for transport, count in summary.readings.items():
-        print(
-            f"{transport}: {count['sent']} readings sent, {count['stored']} stored, "
-            f"{count['repeated']} repeated, {count['refused']} refused, "
-            f"{count['unheard']} unheard, {count['lost']} lost."
-        )
+        print(_counted(transport, count))
+
+
+def _counted(transport: str, count: dict[str, int]) -> str:
+    """Say what became of the readings that meters gave while the demo ran.
+
+    Examples
+    --------
+    >>> count = {"sent": 9, "stored": 8, "repeated": 0, "refused": 0, "unheard": 1}
+    >>> _counted("mqtt", count | {"lost": 0})
+    'MQTT    9 readings sent: 8 stored, 1 unheard, none lost.'
+
+    """
+    label = {"modbus": "Modbus", "mqtt": "MQTT"}[transport]
+    became = [f"{count['stored']:,} stored"]
+    became += [
+        f"{count[what]:,} {what}"
+        for what in ("repeated", "refused", "unheard")
+        if count[what]
+    ]
+    became.append(f"{count['lost'] or 'none'} lost")
+    return f"{label:6}  {count['sent']:,} readings sent: {', '.join(became)}."
 
 
 def _ignore(_url: str) -> None:

@@ -252,7 +252,7 @@ def _settle(site: Site, total: int) -> None:
     history_to = site.clock.now()
     deadline_s = time.monotonic() + _SETTLE_WITHIN_S
     with connect(site.database_url, autocommit=True) as conn:
-        text = f"Settling and judging {total:,} days of all points"
+        text = "Turning readings into intervals and judging them"
         with site.screen.bar(text, total) as show:
 
             def settled() -> bool:
