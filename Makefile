@@ -10,7 +10,7 @@ demo: $(VENV)/installed
 	$(BIN)/keywatt demo $(ARGS)
 
 test: $(VENV)/installed system tests/timescale/node_modules/.package-lock.json
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: $(VENV)/installed
 	$(BIN)/ruff check .
