@@ -5,7 +5,7 @@ what is wrong with a message becomes a refusal with its raw bytes.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -17,14 +17,12 @@ from meters.meter import Meter, Transport
 from meters.payload import Parsed, PayloadError, split_payload
 from meters.profile import MqttProfile, ProfileError, load_profile, profile_names
 from meters.reading import Reading
-from meters.refusal import Reason, Refusal
+from meters.refusal import MOST_RAW_BYTES, Reason, Refusal
 from meters.topic import subscription, topic_of
 
 log = logging.getLogger(__name__)
 
 Now = Callable[[], datetime]
-MOST_RAW_BYTES = 64 * 1024
-"""As much of a refused payload is kept."""
 
 
 class _Message(NamedTuple):
@@ -45,25 +43,34 @@ class _Message(NamedTuple):
             transport=Transport.MQTT, readings=readings, refusals=refusals, done=done
         )
 
-    def refusal(
-        self,
-        reason: Reason,
-        text: str,
-        *,
-        meter_id: int | None = None,
-        readings: int = 1,
-    ) -> Refusal:
-        """Keep it, or a part of it, for the quarantine."""
-        return Refusal(
-            reason=reason,
-            text=text,
-            source=self.topic,
-            transport=Transport.MQTT,
-            received_at=self.received_at,
-            raw=self.payload[:MOST_RAW_BYTES],
-            meter_id=meter_id,
-            readings=readings,
-        )
+    def refusals(
+        self, faults: Iterable[PayloadError], meter_id: int | None = None
+    ) -> list[Refusal]:
+        """Keep it for the quarantine: once for each reason, however much is wrong."""
+        by_reason: dict[Reason, list[PayloadError]] = {}
+        for fault in faults:
+            by_reason.setdefault(fault.reason, []).append(fault)
+        raw = self.payload[:MOST_RAW_BYTES]
+        return [
+            Refusal(
+                reason=reason,
+                text=_told(same),
+                source=self.topic,
+                transport=Transport.MQTT,
+                received_at=self.received_at,
+                raw=raw,
+                meter_id=meter_id,
+                readings=sum(fault.readings for fault in same),
+            )
+            for reason, same in by_reason.items()
+        ]
+
+
+def _told(faults: Sequence[PayloadError]) -> str:
+    """Tell the first, and how many more there are."""
+    more = len(faults) - 1
+    first = faults[0].text
+    return f"{first.removesuffix('.')} (and {more} more)." if more else first
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +88,10 @@ class _Speaker:
         except PayloadError as exc:
             parsed, wrong = [], [exc]
         readings: list[Reading] = []
-        refusals = [
-            message.refusal(w.reason, w.text, meter_id=meter_id, readings=w.readings)
-            for w in wrong
-        ]
         for one in parsed:
             fault = self._fault(one, message.received_at)
             if fault is not None:
-                refusals.append(message.refusal(*fault, meter_id=meter_id))
+                wrong.append(PayloadError(*fault))
                 continue
             readings.append(
                 Reading(
@@ -98,7 +101,7 @@ class _Speaker:
                     values=one.values,
                 )
             )
-        return readings, refusals
+        return readings, message.refusals(wrong, meter_id) if wrong else []
 
     def _fault(self, one: Parsed, now: datetime) -> tuple[Reason, str] | None:
         """Say why a reading is not believed, if it is not."""
@@ -142,8 +145,8 @@ class Intake:
         speaker = self._speakers.get(topic)
         if speaker is None:
             text = f"No meter is known that reports to the topic {topic}."
-            unknown = message.refusal(Reason.UNKNOWN_METER, text)
-            parcel = message.parcel([], [unknown], done)
+            unknown = message.refusals([PayloadError(Reason.UNKNOWN_METER, text)])
+            parcel = message.parcel([], unknown, done)
         else:
             parcel = message.parcel(*speaker.judge(message), done)
         arrived = len(parcel.readings)

@@ -35,6 +35,8 @@ class MqttProfile(MeterType):
     """Field that holds a list of readings where a message carries several."""
     unknown_fields: Literal["refuse", "ignore"] = "refuse"
     max_bytes: int = Field(default=256 * 1024, ge=64)
+    max_readings: int = Field(default=5000, ge=1)
+    """More than any honest batch holds within `max_bytes`: each is work to judge."""
     fields: Annotated[tuple[PayloadField, ...], FROM_TEXT] = Field(min_length=1)
 
     @field_validator("topic")

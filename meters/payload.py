@@ -95,6 +95,13 @@ def _several(
     """Read a payload that is a list of readings under one meter."""
     if type(items) is not list or not items:
         raise not_in_schema(f"{profile.batch} is {short(items)}, not a list of any.")
+    if len(items) > profile.max_readings:
+        raise PayloadError(
+            Reason.TOO_LARGE,
+            f"{profile.batch} holds {len(items)} readings, more than "
+            f"{profile.max_readings}.",
+            len(items),
+        )
     trees, envelope = _trees(profile), Gathered()
     try:
         walk(trees.envelope, found, envelope)

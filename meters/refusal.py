@@ -5,6 +5,10 @@ from datetime import datetime
 from enum import StrEnum
 
 
+MOST_RAW_BYTES = 64 * 1024
+"""As much is kept of what was refused."""
+
+
 class Reason(StrEnum):
     """Why something a meter sent is not believed: a stable code, counted and shown."""
 
@@ -14,9 +18,11 @@ class Reason(StrEnum):
     UNKNOWN_METER = "unknown-meter"
     WRONG_TOPIC = "wrong-topic"
     NOT_A_NUMBER = "not-a-number"
+    OUT_OF_RANGE = "out-of-range"
     NEGATIVE_ENERGY = "negative-energy"
     FAR_FUTURE = "far-future"
     BEFORE_INSTALLATION = "before-installation"
+    AFTER_REMOVAL = "after-removal"
     UNDECODABLE = "undecodable"
 
 
@@ -33,7 +39,7 @@ class Refusal:
     """modbus or mqtt"""
     received_at: datetime
     raw: bytes
-    """The payload or registers as received, cut at 64 KiB."""
+    """The payload or registers as received, cut at `MOST_RAW_BYTES`."""
     meter_id: int | None = None
     readings: int = 1
     """How many readings it held, as far as that can be told."""

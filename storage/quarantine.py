@@ -6,9 +6,8 @@ from datetime import datetime
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from meters.refusal import Refusal
+from meters.refusal import MOST_RAW_BYTES, Refusal
 
-LONGEST_RAW_BYTES = 64 * 1024
 LONGEST_TEXT = 2000
 
 INSERT_QUARANTINE = """
@@ -55,7 +54,7 @@ async def keep(conn: AsyncConnection[TupleRow], refusals: Sequence[Refusal]) -> 
             "reason": refusal.reason,
             "text": _storable(refusal.text),
             "readings": refusal.readings,
-            "raw": refusal.raw[:LONGEST_RAW_BYTES],
+            "raw": refusal.raw[:MOST_RAW_BYTES],
         }
         await conn.execute(INSERT_QUARANTINE, row)
         await count(

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.counts import Counts
-from collector.intake import MOST_RAW_BYTES, Intake
+from collector.intake import Intake
 from meters.meter import Meter, Transport
 from meters.quantity import Quantity
-from meters.refusal import Reason
+from meters.refusal import MOST_RAW_BYTES, Reason
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TOPIC = "keywatt/meters/KW-1/reading"
@@ -101,6 +101,42 @@ def test_of_a_batch_only_the_bad_ones_are_refused() -> None:
         Reason.NOT_IN_SCHEMA,
     ]
     assert counts.answered == 5
+
+
+def test_one_message_is_refused_once_for_each_reason() -> None:
+    # 1600 bad ones in 93 KB: one row of 64 KiB for each reason, not 1600 of them.
+    time = "2026-03-01T11:04:00Z"
+    text = [{"time": time, "values": {"energy_import_kwh": "4"}}] * 1000
+    negative = [{"time": time, "values": {"energy_import_kwh": -1}}] * 600
+    batch = {"meter": "KW-1", "readings": [*text, *negative]}
+    message = json.dumps(batch).encode()
+    parcel, counts = judged(TOPIC, message)
+    found = {r.reason: (r.readings, r.text) for r in parcel.refusals}
+    assert found == {
+        Reason.NOT_IN_SCHEMA: (
+            1000,
+            "readings 1 of 1600: values.energy_import_kwh is '4', not a number "
+            "(and 999 more).",
+        ),
+        Reason.NEGATIVE_ENERGY: (
+            600,
+            "energy_import_kwh is -1.0, but a register counts up from 0 "
+            "(and 599 more).",
+        ),
+    }
+    first, second = parcel.refusals
+    assert first.raw == message[:MOST_RAW_BYTES]
+    assert first.raw is second.raw
+    assert counts.answered == 1600
+
+
+def test_a_message_of_too_many_readings_is_refused_as_a_whole() -> None:
+    batch = {"meter": "KW-1", "readings": [0] * 80_000}
+    parcel, counts = judged(TOPIC, json.dumps(batch, separators=(",", ":")).encode())
+    (refusal,) = parcel.refusals
+    assert (refusal.reason, refusal.readings) == (Reason.TOO_LARGE, 80_000)
+    assert refusal.text == "readings holds 80000 readings, more than 5000."
+    assert counts.answered == 80_000
 
 
 def test_topics_of_the_houses_profiles_are_listened_to_without_any_meter() -> None:
