@@ -29,7 +29,8 @@ from accounts.tariff import Tariff
 from meters.form import Form, checked, read_toml, refuse_repeats
 from meters.profile import Profile, ProfileError, load_profile, profile_names
 
-Serial = Annotated[str, StringConstraints(pattern="^[A-Za-z0-9._-]{1,64}$")]
+SERIAL = "^[A-Za-z0-9._-]{1,64}$"
+Serial = Annotated[str, StringConstraints(pattern=SERIAL)]
 
 _FOLDER = "folder"
 """In pydantic's context: where relative paths start."""

@@ -9,17 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from accounts.account import Sector
-from accounts.site import (
-    ModbusConnection,
-    MqttConnection,
-    Site,
-    SiteAccount,
-    SiteMeter,
-    SitePoint,
-)
+from accounts.site import SERIAL, ModbusConnection, MqttConnection, Site
 from accounts.tariff import Prices, Tariff
 from collector.broker import BrokerAddress
 from collector.publish import connected
+from meters.form import checked
 from meters.meter import Transport
 from meters.modbus_profile import ModbusProfile
 from meters.mqtt_profile import MqttProfile
@@ -43,6 +37,8 @@ class Appearance:
     """As what meter a file appears, and how fast."""
 
     profile: Profile
+    profile_name: str
+    """As a site file names it: a path where it is none of ours."""
     serial: str
     speed: float | None
     """None: in lockstep with whoever reads."""
@@ -72,9 +68,16 @@ def profile_for(name: str | None, transport: Transport | None) -> Profile:
     return profile
 
 
-def serial_of(file: Path) -> str:
-    """Make a meter's serial of a file's name."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", file.stem)[:64] or "replay"
+def serial_for(file: Path, entered: str | None) -> str:
+    """Return the serial asked for, or make one of the file's name."""
+    if entered is None:
+        return re.sub(r"[^A-Za-z0-9._-]+", "-", file.stem)[:64] or "replay"
+    if not re.fullmatch(SERIAL, entered):
+        raise ReplayError(
+            f"--serial is {entered!r}; a serial has 1 to 64 Latin letters, digits, "
+            "dots, hyphens and underscores."
+        )
+    return entered
 
 
 async def replay(
@@ -123,33 +126,42 @@ def site_of(
     form: ReplayForm,
     appearance: Appearance,
     *,
+    source: str,
     account: str,
     manager: str,
     country: str,
 ) -> Site:
-    """Describe the account at whose point the replayed meter sits."""
-    profile = appearance.profile
-    meter = SiteMeter(
-        serial=appearance.serial,
-        profile=profile.name,
-        connection=_connection(series, appearance),
-        installed_at=from_utc_us(int(series.start_us[0])),
-    )
-    return Site(
-        tariffs=(_TARIFF,),
-        accounts=(
-            SiteAccount(
-                code=re.sub(r"[^a-z0-9]+", "-", account.lower()).strip("-") or "replay",
-                name=account,
-                sector=Sector.OTHER,
-                time_zone=form.zone,
-                country=country,
-                manager=manager,
-                tariff=_TARIFF.code,
-                points=(SitePoint(name="Replayed meter", meters=(meter,)),),
-            ),
-        ),
-    )
+    """Describe the account at whose point the replayed meter sits.
+
+    Raises
+    ------
+    ReplayError
+        One sentence with `source`, if what was typed makes no account.
+
+    """
+    meter = {
+        "serial": appearance.serial,
+        "profile": appearance.profile_name,
+        "connection": _connection(series, appearance),
+        "installed_at": from_utc_us(int(series.start_us[0])),
+    }
+    described = {
+        # A name without one Latin letter or digit leaves the serial for a code.
+        "code": _code_of(account) or _code_of(appearance.serial) or "replay",
+        "name": account,
+        "sector": Sector.OTHER,
+        "time_zone": form.zone,
+        "country": country,
+        "manager": manager,
+        "tariff": _TARIFF.code,
+        "points": [{"name": "Replayed meter", "meters": [meter]}],
+    }
+    entered = {"tariffs": [_TARIFF], "accounts": [described]}
+    return checked(Site.model_validate, entered, source, ReplayError)
+
+
+def _code_of(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def _connection(

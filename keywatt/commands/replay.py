@@ -12,11 +12,11 @@ import typer
 from keywatt.commands.common import epilogue, settings_of
 
 if TYPE_CHECKING:
+    from accounts.site import Site
     from keywatt.replaying import Appearance
     from keywatt.settings import Settings
     from meters.meter import Transport
     from simulators.replay_file import Series
-    from simulators.replay_form import ReplayForm
 
 _EPILOGUE = epilogue(
     "The file (CSV or Parquet) holds energy or mean power per interval. Which column "
@@ -71,7 +71,7 @@ ProfileName = Annotated[
     typer.Option("--profile", metavar="NAME|FILE", help="As what meter it appears."),
 ]
 Speed = Annotated[
-    float | None, typer.Option(min=0.001, help="Times the file's own pace.")
+    float | None, typer.Option(min=0.001, max=1e9, help="Times the file's own pace.")
 ]
 Lockstep = Annotated[
     bool, typer.Option("--lockstep", help="At the reader's pace (the usual).")
@@ -124,12 +124,15 @@ def add_to(app: typer.Typer) -> None:
             Appearance,
             form_of,
             profile_for,
-            serial_of,
+            serial_for,
+            site_of,
         )
         from simulators.replay_file import read_series
 
         if lockstep and speed is not None:
             raise typer.BadParameter("Give either --lockstep or --speed, not both.")
+        if register is not None and port == 0:
+            raise typer.BadParameter("--register needs a --port that stays the same.")
         entered = {
             "columns": _pairs(column, "--column"),
             "where": _pairs(where, "--where"),
@@ -140,9 +143,11 @@ def add_to(app: typer.Typer) -> None:
             "step_min": step_min,
         }
         form = form_of(file, entered)
+        as_meter = profile_for(profile, _transport(transport))
         appearance = Appearance(
-            profile=profile_for(profile, _transport(transport)),
-            serial=serial or serial_of(file),
+            profile=as_meter,
+            profile_name=profile or as_meter.name,
+            serial=serial_for(file, serial),
             speed=speed,
             port=port,
             unit=unit,
@@ -151,10 +156,18 @@ def add_to(app: typer.Typer) -> None:
         for finding in series.findings:
             print(finding.text, file=sys.stderr)
         settings = settings_of(ctx)
-        if register:
-            _register(
-                settings, series, form, appearance, account=register, country=country
+        if register is not None:
+            site = site_of(
+                series,
+                form,
+                appearance,
+                source=f"{file}, options",
+                account=register,
+                manager=settings.manager or settings.user,
+                country=country,
             )
+            _register(settings, site)
+            print(f"{register} is in the database, with meter {appearance.serial}.")
         _show(settings, series, appearance)
 
 
@@ -164,6 +177,8 @@ def _pairs(entered: list[str] | None, option: str) -> dict[str, str]:
         left, equals, right = text.partition("=")
         if not (left and equals and right):
             raise typer.BadParameter(f"{option} takes LEFT=RIGHT, not {text!r}.")
+        if left in pairs:
+            raise typer.BadParameter(f"{option} names {left} twice.")
         pairs[left] = right
     return pairs
 
@@ -180,33 +195,13 @@ def _transport(text: str | None) -> "Transport | None":
         raise typer.BadParameter(f"--transport is {known}, not {text!r}.") from None
 
 
-def _register(
-    settings: "Settings",
-    series: "Series",
-    form: "ReplayForm",
-    appearance: "Appearance",
-    *,
-    account: str,
-    country: str,
-) -> None:
-    from keywatt.replaying import site_of
+def _register(settings: "Settings", site: "Site") -> None:
     from keywatt.running import migrated
     from storage.database import connect
     from storage.site import apply_site
 
-    if appearance.port == 0:
-        raise typer.BadParameter("--register needs a --port that stays the same.")
-    site = site_of(
-        series,
-        form,
-        appearance,
-        account=account,
-        manager=settings.manager or settings.user,
-        country=country,
-    )
     with connect(migrated(settings)) as conn:
-        apply_site(conn, site)
-    print(f"{account} is in the database, with meter {appearance.serial}.")
+        apply_site(conn, site, settings.site_clock().now())
 
 
 def _show(settings: "Settings", series: "Series", appearance: "Appearance") -> None:

@@ -130,7 +130,7 @@ def _register(
         poll_every_s=every_s,
     )
     with connect(migrated(settings)) as conn:
-        apply_site(conn, site)
+        apply_site(conn, site, settings.site_clock().now())
 
 
 def _simulate(

@@ -42,9 +42,10 @@ def add_to(app: typer.Typer) -> None:
         from storage.site import apply_site
 
         site = _load(file)
-        with connect(settings_of(ctx).database()) as conn:
+        settings = settings_of(ctx)
+        with connect(settings.database()) as conn:
             migrate(conn)
-            apply_site(conn, site)
+            apply_site(conn, site, settings.site_clock().now())
         _report(site, as_json=as_json, what=f"{file} is in the database")
 
 

@@ -1,4 +1,5 @@
 import asyncio
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from collector.counts import new_counters
 from collector.run import collect
 from meters.meter import Transport
+from meters.profile import PROFILES
 from storage.database import connect
 from storage.health import load_outcomes
 from storage.master import load_account, load_meters
@@ -95,3 +97,73 @@ def test_a_profile_of_the_other_transport_is_refused(keywatt, file) -> None:
     )
     assert said.code == 2
     assert "read over mqtt, not modbus" in said.err
+
+
+MODBUS_PROFILE = (PROFILES / "schneider-iem3155.toml").read_text("utf-8")
+
+
+def test_a_profile_of_ones_own_can_be_registered(
+    keywatt_started, file, tmp_path, database
+) -> None:
+    own = tmp_path / "acme.toml"
+    own.write_text(MODBUS_PROFILE.replace("schneider-iem3155", "acme"), "utf-8")
+    replaying = keywatt_started(
+        *("replay", str(file), *OPTIONS, "--profile", "acme.toml"),
+        *("--port", str(free_port()), "--register", "Mill"),
+        database_url=database,
+    )
+    assert "Mill is in the database" in replaying.stdout.readline()
+    with connect(database) as conn:
+        assert [meter.profile for meter in load_meters(conn)] == [str(own)]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--country", "QQ"], "no public holidays are known for country 'QQ'"),
+        (["--country", ""], "accounts[mill].country"),
+        (["--serial", "bad serial!"], "--serial is 'bad serial!'; a serial has 1 to"),
+        (["--serial", ""], "--serial is ''"),
+        (["--register", " "], "name: is ' ', string should have at least 1"),
+        (["--port", "0"], "--register needs a --port"),
+        (["--port", "70000"], "--port"),
+        (["--unit", "256"], "--unit"),
+        (["--speed", "0"], "--speed"),
+        (["--speed", "nan"], "--speed"),
+        (["--speed", "inf"], "--speed"),
+        (["--speed", "2", "--lockstep"], "either --lockstep or --speed"),
+        (["--transport", "rs485"], "--transport is modbus or mqtt, not 'rs485'"),
+        (["--transport", "mqtt", "--profile", "eastron-sdm630"], "not mqtt"),
+        (["--profile", "abacus"], "no profile 'abacus'"),
+        (["--profile", "none.toml"], "none.toml: cannot be read: No such file"),
+        (["--profile", "mill.csv"], "no profile 'mill.csv'"),
+        (["--column", "usage"], "--column takes LEFT=RIGHT, not 'usage'"),
+        (["--column", "energy_import_kwh=x"], "--column names energy_import_kwh twice"),
+        (["--column", "heat=usage"], "heat"),
+        (["--column", "voltage_l1_v=usage"], "voltage_l1_v cannot be replayed"),
+        (["--column", "energy_export_kwh=none"], "there is no column none"),
+        (["--where", "usage"], "--where takes LEFT=RIGHT"),
+        (["--where", "plant=A"], "there is no column plant"),
+        (["--where", "usage=7"], "has no rows with usage = 7"),
+        (["--time", "when"], "there is no column when"),
+        (["--time", "usage"], "usage"),
+        (["--time-format", "%d/%m/%Y"], "%d/%m/%Y"),
+        (["--time-format", "%Q"], "%Q"),
+        (["--time-format", ""], "time"),
+        (["--stamp", "middle"], "stamp: is 'middle', should be 'start' or 'end'"),
+        (["--zone", "Asia/Atlantis"], "which is no known time zone"),
+        (["--zone", ""], "zone"),
+        (["--zone", "../etc"], "zone"),
+        (["--step-min", "0"], "step_min: is 0, should be greater than 0"),
+        (["--step-min", "7"], "mill.csv"),
+    ],
+    ids=str,
+)
+def test_what_is_typed_wrong_is_one_sentence(keywatt, file, options, said) -> None:
+    told = keywatt(
+        *("replay", str(file), *OPTIONS, "--register", "Mill", *options),
+        database_url="postgresql://keywatt@127.0.0.1:1/keywatt",
+    )
+    assert told.code == 2
+    assert said in " ".join(re.sub("[│╭╮╰╯─]", " ", told.err).split())
+    assert "fault in Keywatt" not in told.err
