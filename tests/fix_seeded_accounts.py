@@ -50,8 +50,9 @@ INSERT_INSTALLATION = """
     VALUES (%(point_id)s, %(meter_id)s, '2020-01-01Z', 8, 0.01)
 """
 INSERT_TARIFF = """
-    INSERT INTO tariff (code, definition) VALUES (%(code)s, %(definition)s)
-    ON CONFLICT (code) DO UPDATE SET definition = excluded.definition
+    INSERT INTO tariff (code, version, definition)
+    VALUES (%(code)s, 1, %(definition)s)
+    ON CONFLICT (code, version) DO UPDATE SET definition = excluded.definition
     RETURNING tariff_id
 """
 INSERT_CONTRACT = """
