@@ -30,7 +30,7 @@ class Notice:
     at: datetime
     who: str
     why: str
-    """In words, as `sentence`."""
+    """In the words of `language`."""
     kind: str
     code: str
     figures: dict[str, Figure]
@@ -40,6 +40,12 @@ class Notice:
     point: str
     time_zone: ZoneInfo
     """The account's: sentences tell times in it."""
+    language: wording.Language = "en"
+
+    @property
+    def reader(self) -> Reader:
+        """For whom it is written."""
+        return Reader(language=self.language, zone=self.time_zone)
 
 
 class Channel(Protocol):
@@ -54,13 +60,33 @@ class Channel(Protocol):
 
 
 def sentence(notice: Notice) -> str:
-    """Say in English what the matter is, as the dashboard does."""
-    reader = Reader(zone=notice.time_zone)
+    """Say what the matter is, as the dashboard does."""
+    return _said(notice.code, notice)
+
+
+def title(notice: Notice) -> str:
+    """Say in a few words what happened, and where."""
+    if notice.action is Action.OPENED:
+        what = _said(f"alert-title-{notice.code}", notice).rstrip(".。")
+    else:
+        what = wording.sentence(f"state-{notice.action}", {}, notice.reader)
+    return f"{what}: {notice.account_name}, {notice.point}"
+
+
+def done(notice: Notice) -> str:
+    """Say what was done about it, by whom, when and why."""
+    told = wording.sentence(
+        f"alert-{notice.action}", {"who": notice.who, "at": notice.at}, notice.reader
+    )
+    return f"{told}: {notice.why}" if notice.why else told
+
+
+def _said(code: str, notice: Notice) -> str:
     try:
-        return wording.sentence(notice.code, notice.figures, reader)
+        return wording.sentence(code, notice.figures, notice.reader)
     except wording.WordingError:  # stored by another version; it must still be told
         known = {"kind": notice.kind, "code": notice.code}
-        return wording.sentence("alert-unknown", known, reader)
+        return wording.sentence("alert-unknown", known, notice.reader)
 
 
 def as_json(notice: Notice) -> bytes:

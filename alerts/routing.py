@@ -13,7 +13,7 @@ from psycopg.rows import TupleRow
 
 from alerts.lifecycle import Action
 from alerts.notice import Channel, DeliveryError, Notice
-from reports.wording import reason
+from reports.wording import Language, reason
 from reports.writing import Reader
 from storage.deliveries import (
     Untold,
@@ -33,7 +33,12 @@ def to_be_told(
     return channels_waiting(conn, channels, now)
 
 
-def tell_next(conn: Connection[TupleRow], channel: Channel, now: datetime) -> bool:
+def tell_next(
+    conn: Connection[TupleRow],
+    channel: Channel,
+    now: datetime,
+    language: Language = "en",
+) -> bool:
     """Tell a channel its next event and commit; False = there is none.
 
     Raises
@@ -46,7 +51,7 @@ def tell_next(conn: Connection[TupleRow], channel: Channel, now: datetime) -> bo
     if untold is None:
         return False
     try:
-        channel.send(_notice(untold))
+        channel.send(_notice(untold, language))
     except DeliveryError as exc:
         mark_failed(conn, untold.event_id, channel.name, str(exc))
         conn.commit()
@@ -56,14 +61,14 @@ def tell_next(conn: Connection[TupleRow], channel: Channel, now: datetime) -> bo
     return True
 
 
-def _notice(untold: Untold) -> Notice:
+def _notice(untold: Untold, language: Language) -> Notice:
     return Notice(
         event_id=untold.event_id,
         alert_id=untold.alert_id,
         action=Action(untold.action),
         at=untold.at,
         who=untold.who,
-        why=reason(untold.why, Reader()),
+        why=reason(untold.why, Reader(language=language)),
         kind=untold.kind,
         code=untold.code,
         figures=untold.figures,
@@ -72,4 +77,5 @@ def _notice(untold: Untold) -> Notice:
         account_name=untold.account_name,
         point=untold.point,
         time_zone=ZoneInfo(untold.time_zone),
+        language=language,
     )

@@ -32,6 +32,7 @@ from alerts.routing import tell_next, to_be_told
 from keywatt.complaints import Complaints
 from keywatt.settling import settle_point
 from keywatt.threads import in_thread
+from reports.wording import Language
 from storage.database import DatabaseError, connect, connect_async
 from storage.intervals import refresh_hourly
 from storage.judging import points_due
@@ -81,6 +82,7 @@ async def run_worker(
     apprise_url: str | None,
     stop: asyncio.Event,
     *,
+    language: Language = "en",
     pace: Pace | None = None,
 ) -> None:
     """Work until `stop` is set; without the database, wait for it to come back.
@@ -98,6 +100,8 @@ async def run_worker(
     stop : asyncio.Event
         Ends the worker within three seconds. What a job has not committed by then is
         done by the next worker.
+    language : str
+        In which alerts are told.
     pace : Pace or None
         Other than the usual one, for tests.
 
@@ -107,7 +111,7 @@ async def run_worker(
     channels: list[Channel] = [CrewTopic(publish)]
     if apprise_url:
         channels.append(AppriseUrl(apprise_url))
-    worker = _Worker(database_url, now, channels, pace or Pace())
+    worker = _Worker(database_url, now, channels, language, pace or Pace())
     failures = 0
     while not stop.is_set():
         try:
@@ -125,11 +129,17 @@ class _Worker:
     """One process's share of the work."""
 
     def __init__(
-        self, database_url: str, now: Now, channels: Sequence[Channel], pace: Pace
+        self,
+        database_url: str,
+        now: Now,
+        channels: Sequence[Channel],
+        language: Language,
+        pace: Pace,
     ) -> None:
         self._url = database_url
         self._now = now
         self._channels = {channel.name: channel for channel in channels}
+        self._language = language
         self._pace = pace
         self._stopping = threading.Event()
         self.complaints = Complaints()
@@ -229,9 +239,11 @@ class _Worker:
 
     def _tell_all(self, channel: str) -> None:
         with connect(self._url) as conn:
-            while not self._stopping.is_set():
-                if not tell_next(conn, self._channels[channel], self._now()):
-                    return
+            told = True
+            while told and not self._stopping.is_set():
+                told = tell_next(
+                    conn, self._channels[channel], self._now(), self._language
+                )
 
     async def _tried(self, subject: str, work: Callable[[], None]) -> bool:
         """Do it; a failure is logged when it is new, and told by False."""

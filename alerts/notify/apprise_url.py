@@ -13,16 +13,10 @@ from functools import cached_property
 import apprise
 
 from alerts.lifecycle import Action
-from alerts.notice import DeliveryError, Notice, sentence
+from alerts.notice import DeliveryError, Notice, done, sentence, title
 
 _SHORTEST_SECRET = 4
 _SILENT = ("apprise", "urllib3", "requests")
-_TITLES = {
-    Action.OPENED: "Alert",
-    Action.ACKNOWLEDGED: "Acknowledged",
-    Action.PLANNED: "Planned",
-    Action.RESOLVED: "Resolved",
-}
 
 
 class AppriseUrl:
@@ -38,7 +32,7 @@ class AppriseUrl:
         return f"AppriseUrl({self._scheme}://…)"
 
     def send(self, notice: Notice) -> None:
-        """Tell one event in English; raise DeliveryError if it was not taken."""
+        """Tell one event; raise DeliveryError if it was not taken."""
         capture = apprise.LogCapture(  # type: ignore[no-untyped-call]  # apprise's
             level=logging.WARNING, fmt="%(message)s"
         )
@@ -80,16 +74,9 @@ class AppriseUrl:
         return " ".join(text.split())
 
 
-def title(notice: Notice) -> str:
-    """Say which account it is about."""
-    return f"{_TITLES[notice.action]}: {notice.account_name}, {notice.point}"
-
-
 def body(notice: Notice) -> str:
     """Say what deviates, and what was done about it by whom and why."""
     lines = [sentence(notice)]
     if notice.action is not Action.OPENED:
-        at = notice.at.astimezone(notice.time_zone)
-        done = f"{notice.action.value.capitalize()} by {notice.who} at {at:%H:%M}"
-        lines.append(f"{done}: {notice.why}" if notice.why else f"{done}.")
+        lines.append(done(notice))
     return "\n".join(lines)

@@ -117,7 +117,7 @@ def _work(settings: "Settings") -> None:
 
     async def main(stop: asyncio.Event) -> None:
         announce_ready(settings)
-        await run_worker(url, now, publish, secret, stop)
+        await run_worker(url, now, publish, secret, stop, language=settings.language)
 
     run_until_stopped(main)
 

@@ -12,8 +12,8 @@ import pytest
 
 import alerts.notify
 from alerts.lifecycle import Action
-from alerts.notice import DeliveryError, Notice
-from alerts.notify.apprise_url import AppriseUrl, body, title
+from alerts.notice import DeliveryError, Notice, title
+from alerts.notify.apprise_url import AppriseUrl, body
 from alerts.notify.crew_topic import CrewTopic
 
 SCHEMA = json.loads(
@@ -72,15 +72,33 @@ def test_a_broker_that_does_not_take_it_is_a_delivery_error() -> None:
 def test_apprise_posts_account_and_sentence(webhook) -> None:
     AppriseUrl(webhook.url()).send(NOTICE)
     post = webhook.posts.get(timeout=5)
-    assert post["title"] == "Alert: Nordhütte, Main feed"
+    assert post["title"] == "Load below expected: Nordhütte, Main feed"
     assert post["message"].startswith("Load 120.5 kW is below")
 
 
 def test_what_a_person_did_is_told_with_name_time_and_reason() -> None:
     planned = replace(NOTICE, action=Action.PLANNED, who="anna", why="furnace relined")
     assert title(planned) == "Planned: Nordhütte, Main feed"
-    # 06:45 UTC is 14:45 in Shanghai.
-    assert body(planned).splitlines()[1] == "Planned by anna at 14:45: furnace relined"
+    # 06:45 UTC is 14:45 in Shanghai; 2026-03-02 is a Monday.
+    assert body(planned).splitlines()[1] == (
+        "Marked as planned by anna, Mon 2 Mar 14:45: furnace relined"
+    )
+
+
+def test_all_is_told_in_the_language_that_is_set() -> None:
+    chinese = replace(NOTICE, language="zh")
+    assert title(chinese) == "负荷低于预期: Nordhütte, Main feed"
+    sent: list[bytes] = []
+    CrewTopic(lambda _, payload: sent.append(payload)).send(chinese)
+    message = json.loads(sent[0])
+    assert message["text"] == body(chinese)
+    assert message["text"].startswith("自 3月2日 14:00 起")
+    # Codes and figures are for programs.
+    assert message["code"] == "load-below-expected"
+    assert message["figures"] == NOTICE.figures
+    resolved = replace(chinese, action=Action.RESOLVED, why="已回到预期区间之内")
+    assert title(resolved) == "已恢复: Nordhütte, Main feed"
+    assert body(resolved).splitlines()[1] == "3月2日 14:45 恢复: 已回到预期区间之内"
 
 
 @pytest.fixture
@@ -123,3 +141,4 @@ def test_an_address_nobody_knows_is_said_without_showing_it(url, program_log) ->
 def test_a_code_without_its_sentence_is_still_told() -> None:
     unknown = replace(NOTICE, code="of-tomorrow", figures={})
     assert body(unknown) == "Alert deviation (of-tomorrow)."
+    assert title(unknown) == "Alert deviation (of-tomorrow): Nordhütte, Main feed"

@@ -23,6 +23,7 @@ class Listener:
         if self.refuses:
             raise DeliveryError("The line is down.")
         self.told.append((notice.kind, notice.action.value))
+        self.last = notice
 
 
 @pytest.fixture
@@ -45,7 +46,9 @@ def opened(plant, kind: str, at: datetime = NOON) -> int:
 
 
 def resolved(plant, alert_id: int, at: datetime) -> None:
-    add_event(plant.conn, alert_id, action="resolved", who="keywatt", why="calm", at=at)
+    add_event(
+        plant.conn, alert_id, action="resolved", who="keywatt", why="inside-band", at=at
+    )
     set_state(plant.conn, alert_id, "resolved", at)
 
 
@@ -67,6 +70,14 @@ def test_each_event_is_told_once_and_in_order(plant, listener) -> None:
         ("deviation", "acknowledged"),
         ("deviation", "resolved"),
     ]
+
+
+def test_it_is_told_in_the_language_that_is_set(plant, listener) -> None:
+    resolved(plant, opened(plant, "deviation"), NOON)
+    to_be_told(plant.conn, [listener.name], NOON)
+    while tell_next(plant.conn, listener, NOON, "zh"):
+        pass
+    assert (listener.last.language, listener.last.why) == ("zh", "已回到预期区间之内")
 
 
 def test_a_refused_event_lets_others_pass_but_not_its_own_later_ones(
