@@ -105,7 +105,8 @@ TAKE_DIRTY = """
          WHERE (point_id, local_day) IN (
                    SELECT point_id, local_day
                      FROM dirty_point_day
-                    WHERE %(point_id)s::int IS NULL OR point_id = %(point_id)s
+                    WHERE (%(point_id)s::int IS NULL OR point_id = %(point_id)s)
+                      AND (%(before)s::date IS NULL OR local_day < %(before)s)
                     ORDER BY point_id, local_day
                     LIMIT %(limit)s
                       FOR UPDATE SKIP LOCKED)
@@ -115,13 +116,17 @@ TAKE_DIRTY = """
 
 
 def take_dirty(
-    conn: Connection[TupleRow], *, limit: int = 100, point_id: int | None = None
+    conn: Connection[TupleRow],
+    *,
+    limit: int = 100,
+    point_id: int | None = None,
+    before: date | None = None,
 ) -> list[DirtyDay]:
     """Take days that no one else has in hand; they are clean once the caller commits.
 
     Settle them and store their intervals in the same transaction: a rollback makes them
-    dirty again.
+    dirty again. Who wants to mark one of them waits until then.
     """
-    asked = {"limit": limit, "point_id": point_id}
+    asked = {"limit": limit, "point_id": point_id, "before": before}
     with conn.cursor(row_factory=class_row(DirtyDay)) as cur:
         return cur.execute(TAKE_DIRTY, asked).fetchall()

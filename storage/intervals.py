@@ -8,7 +8,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow, class_row
 
 from analytics.settle import Intervals, Quality, TextArray
-from meters.reading import from_utc_us
+from meters.reading import IntArray, from_utc_us
 from storage.binary import float_column, floats_of, time_column, times_of
 from storage.migrate import is_timescale
 
@@ -53,7 +53,7 @@ class Stored:
     """What storing settled intervals changed."""
 
     changed: int
-    """New intervals, and old ones with another figure; those have a new version."""
+    """New intervals, old ones with another figure (a new version), deleted ones."""
     first_start: datetime | None
     """Start of the oldest of them."""
 
@@ -98,6 +98,33 @@ def store_intervals(
     return Stored(len(changed), min((row[0] for row in changed), default=None))
 
 
+DELETE_INTERVALS = """
+    DELETE FROM energy_interval
+     WHERE point_id = %(point_id)s AND start BETWEEN %(first)s AND %(last)s
+       AND start = ANY(%(starts)s) AND quality <> 'edited'
+    RETURNING start
+"""
+
+
+def delete_intervals(
+    conn: Connection[TupleRow], point_id: int, starts_us: IntArray
+) -> Stored:
+    """Delete what was settled of a point at times at which none was metered there.
+
+    What a person edited stands. The caller owns the transaction.
+    """
+    if starts_us.size == 0:
+        return Stored(0, None)
+    wrong = {
+        "point_id": point_id,
+        "first": from_utc_us(int(starts_us.min())),
+        "last": from_utc_us(int(starts_us.max())),
+        "starts": time_column(starts_us),
+    }
+    deleted = conn.execute(DELETE_INTERVALS, wrong).fetchall()
+    return Stored(len(deleted), min((row[0] for row in deleted), default=None))
+
+
 _QUALITIES = np.array([quality.value for quality in Quality])
 
 # One value a column, its numbers end to end: no row objects for years of intervals.
@@ -125,7 +152,8 @@ def load_intervals(
 ) -> Intervals:
     """Return the settled intervals of a point that start in [start, stop), by time.
 
-    What was never settled is absent; a settled gap is there as missing.
+    What was never settled is absent; a settled gap is there as missing. Its cause is
+    not read: methods are of what is estimated or edited.
     """
     window = {"point_id": point_id, "start": start, "stop": stop}
     row = conn.cursor(binary=True).execute(SELECT_INTERVALS, window).fetchone()

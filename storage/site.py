@@ -98,6 +98,20 @@ MARK_DIRTY = """
     ON CONFLICT (point_id, local_day)
           DO UPDATE SET marked_at = excluded.marked_at WHERE false
 """
+# Those of the point from which a meter moves to this one, as another part of the site.
+MARK_DIRTY_BEFORE = """
+    INSERT INTO dirty_point_day (point_id, local_day)
+    SELECT DISTINCT point_id, (measured_at AT TIME ZONE time_zone)::date
+      FROM installation
+      JOIN point USING (point_id)
+      JOIN account USING (account_id)
+      JOIN reading USING (meter_id)
+     WHERE meter_id = %(meter_id)s AND installed_at = %(installed_at)s
+       AND point_id <> %(point_id)s
+     ORDER BY 1, 2
+    ON CONFLICT (point_id, local_day)
+          DO UPDATE SET marked_at = excluded.marked_at WHERE false
+"""
 DELETE_OTHER_INSTALLATIONS = """
     DELETE FROM installation
      WHERE point_id = %(point_id)s
@@ -237,6 +251,7 @@ def _apply_installations(
             "register_digits": meter.register_digits,
             "register_resolution": meter.register_resolution,
         }
+        conn.execute(MARK_DIRTY_BEFORE, row)
         changed += conn.execute(UPSERT_INSTALLATION, row).fetchall()
     if changed:
         touched = {"point_id": point_id, "meter_ids": [row[0] for row in changed]}

@@ -1,17 +1,25 @@
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import numpy as np
 import pytest
+from psycopg.errors import RaiseException
 
 from analytics.settle import Intervals
 from keywatt.settling import Settled, settle_point
+from meters.quantity import COLUMN, Quantity
 from storage.database import connect
 from storage.dirty import take_dirty
 from storage.intervals import load_intervals
 from storage.judging import GRACE, lock_judged_to, points_due, store_judged_to
+from storage.master import load_points
+from storage.site import apply_site
 from tests.fix_seeded_accounts import add_account
 from tests.registers import part, readings_of, write
+from tests.storage_data import meter, site
+from tests.storage_data import point as site_point
 
 # 2 March 2026, 15:00 UTC is midnight in Seoul: the local 3rd of March begins.
 START = datetime(2026, 3, 2, 15, tzinfo=UTC)
@@ -34,6 +42,16 @@ class Point:
         with connect(self.url) as conn:
             far = timedelta(days=400)
             return load_intervals(conn, self.point_id, START - far, START + far)
+
+    def causes(self) -> list[str]:
+        """Why each missing interval is missing."""
+        with connect(self.url) as conn:
+            found = conn.execute(
+                "SELECT method FROM energy_interval"
+                " WHERE point_id = %s AND quality = 'missing' ORDER BY start",
+                (self.point_id,),
+            )
+            return [cause for (cause,) in found]
 
     def kwh(self) -> list[float]:
         return self.intervals().import_kwh.tolist()
@@ -106,15 +124,59 @@ def test_days_without_a_reading_in_between_are_missing_not_absent(point) -> None
     assert missing.tolist() == [0, 96, 96, 0]
 
 
-def test_a_rollback_leaves_the_days_dirty(point) -> None:
-    write(point.url, readings_of(point.meter_id, START, LOAD_KW))
+# Does something before an interval from some time on is stored.
+GATE = """
+    CREATE FUNCTION gate() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF new.start >= '{start}' THEN {act}; END IF;
+        RETURN new;
+    END $$;
+    CREATE TRIGGER gate BEFORE INSERT ON energy_interval
+        FOR EACH ROW EXECUTE FUNCTION gate();
+"""
+
+
+def test_a_pass_that_fails_undoes_no_earlier_one_and_leaves_its_days_dirty(
+    point,
+) -> None:
+    write(point.url, readings_of(point.meter_id, START, np.full(96 * 60, 100.0)))
+    now = START + timedelta(days=60)
+    act = "RAISE 'no room'"
     with connect(point.url) as conn:
-        settle_point(conn, point.point_id, START + 8 * QUARTER)
-        conn.rollback()
-    assert point.kwh() == []
+        conn.execute(GATE.format(start=START + timedelta(days=40), act=act))
+        conn.commit()
+        with pytest.raises(RaiseException, match="no room"):
+            settle_point(conn, point.point_id, now)
+    # The 2nd of March, a day touched only, and 30 days of load: 31 in one pass.
+    assert point.kwh() == [25.0] * 96 * 30
     with connect(point.url) as conn:
-        assert len(take_dirty(conn)) == 2
+        dirty = [d.local_day for d in take_dirty(conn)]
+        assert (dirty[0], len(dirty)) == (date(2026, 4, 2), 31)
         conn.rollback()
+        conn.execute("DROP TRIGGER gate ON energy_interval")
+    assert point.settle(now).intervals_changed == 96 * 30
+    assert point.kwh() == [25.0] * 96 * 60
+
+
+def test_the_collector_does_not_wait_while_old_days_are_settled(point) -> None:
+    every = readings_of(point.meter_id, START, np.full(96 * 3, 100.0))
+    write(point.url, part(every, slice(96 * 3)))
+    now = START + timedelta(days=3) - QUARTER
+    held = "SELECT * FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
+    with connect(point.url) as gate, ThreadPoolExecutor() as pool:
+        gate.execute(GATE.format(start=START, act="PERFORM pg_advisory_xact_lock(1)"))
+        gate.commit()
+        gate.execute("SELECT pg_advisory_xact_lock(1)")
+        settling = pool.submit(point.settle, now)
+        try:
+            while not gate.execute(held).fetchall():
+                assert not settling.done()
+            written = pool.submit(write, point.url, part(every, slice(96 * 3, None)))
+            written.result(timeout=20)
+        finally:
+            gate.rollback()
+        settling.result()
+    assert point.kwh() == [25.0] * (96 * 3 - 1)
 
 
 def test_days_in_anothers_hands_are_passed_over(point) -> None:
@@ -178,3 +240,101 @@ def test_a_point_is_due_when_dirty_and_a_further_interval_can_be_complete(
         write(point.url, part(every, slice(5, 6)))
         assert points_due(conn, now + QUARTER - timedelta(seconds=1)) == []
         assert points_due(conn, now + QUARTER) == [point.point_id]
+
+
+def test_a_wild_reading_is_not_billed_and_says_so(point) -> None:
+    # The contract demand is 500 kW; 900 000 kWh fit into its 8 digits.
+    every = readings_of(point.meter_id, START, LOAD_KW)
+    every.values[3, COLUMN[Quantity.ENERGY_IMPORT_KWH]] = 900_000.0
+    write(point.url, every)
+    point.settle(START + 8 * QUARTER)
+    kwh = point.kwh()
+    assert kwh[:2] + kwh[4:] == [25, 30, 50, 25, 25, 25]
+    assert np.isnan(kwh[2:4]).all()
+    assert point.causes() == ["implausible-register"] * 2
+
+
+@pytest.mark.parametrize(
+    ("load_kw", "known"),
+    [
+        # 3 times 500 kW, and 1.2 times that for what a register may run faster.
+        pytest.param(1800.0, True, id="far above its contract"),
+        pytest.param(1801.0, False, id="more than it can draw"),
+    ],
+)
+def test_a_customer_above_the_contract_demand_is_believed(
+    point, load_kw, known
+) -> None:
+    write(point.url, readings_of(point.meter_id, START, np.full(2, load_kw)))
+    point.settle(START + 2 * QUARTER)
+    assert (point.kwh() == [load_kw / 4] * 2) == known
+
+
+def test_without_a_contract_demand_no_load_is_too_high(point) -> None:
+    with connect(point.url) as conn:
+        conn.execute("UPDATE point SET contract_demand_kw = NULL")
+    write(point.url, readings_of(point.meter_id, START, np.full(2, 90_000.0)))
+    point.settle(START + 2 * QUARTER)
+    assert point.kwh() == [22_500.0, 22_500.0]
+
+
+def test_a_gap_says_why(point) -> None:
+    every = readings_of(point.meter_id, START, LOAD_KW)
+    write(point.url, part(every, np.array([0, 1, 2, 5, 6, 7, 8])))
+    point.settle(START + 8 * QUARTER)
+    assert point.causes() == ["no-reading"] * 3
+
+
+def entered(url: str, *points: dict[str, object]) -> None:
+    with connect(url) as conn:
+        apply_site(conn, site(points=list(points)))
+
+
+@pytest.mark.parametrize("new_point_first", [True, False])
+def test_the_energy_of_a_meter_that_was_elsewhere_counts_there_only(
+    database, new_point_first
+) -> None:
+    mill, hall = partial(site_point, name="Mill"), partial(site_point, name="Hall")
+    entered(database, mill(meter("A")), hall())
+    with connect(database) as conn:
+        ids = {p.name: p.point_id for p in load_points(conn)}
+    a, b = (Point(database, ids[name], 1) for name in ("Mill", "Hall"))
+    write(database, readings_of(1, START, LOAD_KW))
+    now = START + 8 * QUARTER
+    a.settle(now)
+    assert sum(a.kwh()) == 225
+    moved = [mill(), hall(meter("A"))]
+    entered(database, *(reversed(moved) if new_point_first else moved))
+    assert a.settle(now).first_start == START
+    b.settle(now)
+    assert (a.kwh(), sum(b.kwh())) == ([], 225)
+
+
+def test_a_meter_that_came_later_than_was_thought_has_no_earlier_energy(
+    database,
+) -> None:
+    entered(database, site_point(meter("A")))
+    write(database, readings_of(1, START, LOAD_KW))
+    point = Point(database, 1, 1)
+    now = START + 8 * QUARTER
+    point.settle(now)
+    with connect(database) as conn:
+        conn.execute(
+            "UPDATE energy_interval SET quality = 'edited', import_kwh = 7"
+            " WHERE start = %s",
+            (START + QUARTER,),
+        )
+        lock_judged_to(conn, 1)
+        store_judged_to(conn, 1, now)
+    came = START + 3 * QUARTER + timedelta(minutes=5)
+    entered(database, site_point(meter("A", installed_at=came)))
+    settled = point.settle(now)
+    # Two are gone (the edited one stays), the one in which it came is not known.
+    assert (settled.intervals_changed, settled.first_start) == (3, START)
+    kwh = point.kwh()
+    assert np.isnan(kwh[1])
+    assert kwh[:1] + kwh[2:] == [7, 50, 25, 25, 25]
+    assert point.causes() == ["not-installed"]
+    with connect(database) as conn:
+        assert lock_judged_to(conn, 1) == START
+    assert point.settle(now).intervals_changed == 0
