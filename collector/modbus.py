@@ -102,7 +102,13 @@ class ModbusBus:
                 retries=0,
                 reconnect_delay=0,
             )
-            if await client.connect():
+            try:
+                is_open = await client.connect()
+            # No host or port at all: `a..b`, a label over 63 letters (UnicodeError is
+            # a ValueError), a NUL, a port over 65535.
+            except (OSError, ValueError, OverflowError):
+                is_open = False
+            if is_open:
                 self._client, self._unreachable_since = client, None
                 return client
             self._unreachable_since = asyncio.get_running_loop().time()

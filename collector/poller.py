@@ -3,6 +3,7 @@
 A meter's poll reads all its blocks, one after another, and becomes one parcel. The
 first block without an answer ends it: a dead meter costs its bus one time-out a poll.
 A failed poll leaves a gap; it is said when a meter stops and when it answers again.
+What is asked after the meter's removal, the next one at its address may answer.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from collector.counts import Counts
 from collector.modbus import MeterError
 from collector.parcel import Parcel, ParcelQueue
 from meters.blocks import Block, plan_blocks
-from meters.bounds import check
+from meters.bounds import after_removal, check
 from meters.decode import DecodeError, decode_blocks
 from meters.meter import Meter, Transport
 from meters.profile import ModbusProfile
@@ -68,7 +69,8 @@ class PolledMeter:
         except DecodeError as exc:
             return self._refused(words, at, Reason.UNDECODABLE, f"{exc}.")
         measured_at = decoded.measured_at or at
-        fault = check(self.meter, measured_at, decoded.values, at)
+        fault = after_removal(self.meter, at, "present")
+        fault = fault or check(self.meter, measured_at, decoded.values, at)
         if fault is not None:
             return self._refused(words, at, *fault)
         reading = Reading(
@@ -99,13 +101,19 @@ class PolledMeter:
 
 
 async def poll(polled: PolledMeter, out: ParcelQueue, counts: Counts, now: Now) -> None:
-    """Read one meter at its pace until cancelled; what is late is not made up for."""
+    """Read one meter at its pace until cancelled, or until it is removed.
+
+    What is late is not made up for. Whatever goes wrong, the next poll is tried: one
+    meter must not end the collecting of all.
+    """
     meter, loop = polled.meter, asyncio.get_running_loop()
     every_s = meter.poll_every_s
     due = loop.time() + meter.meter_id * _GOLDEN % 1.0 * every_s
     task, trouble = asyncio.current_task(), ""
     while True:
         await asyncio.sleep(due - loop.time())
+        if meter.removed_at is not None and now() >= meter.removed_at:
+            return
         counts.asked += 1
         try:
             parcel = await polled.read(now)
@@ -114,6 +122,11 @@ async def poll(polled: PolledMeter, out: ParcelQueue, counts: Counts, now: Now) 
             if not trouble:
                 log.warning("Meter %s stopped answering: %s.", meter.serial, exc)
             trouble = str(exc)
+        except Exception:  # at the outermost: it says so, and others go on
+            counts.failed += 1
+            if not trouble:
+                log.exception("Meter %s cannot be read.", meter.serial)
+            trouble = "a fault of our own"
         else:
             counts.answered += 1
             if trouble:

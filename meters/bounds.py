@@ -9,6 +9,8 @@ from meters.meter import Meter
 from meters.quantity import REGISTERS, Quantity
 from meters.refusal import Reason
 
+GREATEST = 1e15
+"""Beyond what any meter shows, of any quantity: fifteen digits are the most."""
 FURTHEST_AHEAD = timedelta(hours=1)
 """A meter's clock may run ahead of ours by this much."""
 
@@ -45,8 +47,8 @@ def check(
 
     """
     for value in values.values():
-        if not isfinite(value):
-            return _not_a_number(values)
+        if not -GREATEST <= value <= GREATEST:  # NaN neither
+            return _out_of_range(values)
     for quantity in REGISTERS:
         if quantity in values and values[quantity] < 0.0:
             return Objection(
@@ -65,12 +67,33 @@ def check(
             f"The measured time {measured_at.isoformat()} is before meter "
             f"{meter.serial} was installed, {meter.installed_at.isoformat()}.",
         )
-    return None
+    return after_removal(meter, measured_at, "measured")
 
 
-def _not_a_number(values: Mapping[Quantity, float]) -> Objection:
-    """Name the value that is no number."""
-    quantity = next(q for q, value in values.items() if not isfinite(value))
+def after_removal(meter: Meter, at: datetime, what: str) -> Objection | None:
+    """Object to a time at which the meter was there no more.
+
+    The last reading may be of the very instant of removal: it is a register's end.
+    """
+    if meter.removed_at is None or at <= meter.removed_at:
+        return None
     return Objection(
-        Reason.NOT_A_NUMBER, f"{quantity} is {values[quantity]}, not a finite number."
+        Reason.AFTER_REMOVAL,
+        f"The {what} time {at.isoformat()} is after meter {meter.serial} was removed, "
+        f"{meter.removed_at.isoformat()}.",
+    )
+
+
+def _out_of_range(values: Mapping[Quantity, float]) -> Objection:
+    """Name the value that is no number, or too great a one."""
+    quantity, value = next(
+        (q, v) for q, v in values.items() if not -GREATEST <= v <= GREATEST
+    )
+    if not isfinite(value):
+        return Objection(
+            Reason.NOT_A_NUMBER, f"{quantity} is {value}, not a finite number."
+        )
+    return Objection(
+        Reason.OUT_OF_RANGE,
+        f"{quantity} is {value}, beyond what any meter shows ({GREATEST:g}).",
     )

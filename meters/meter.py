@@ -31,6 +31,8 @@ class Meter:
     """Modbus only."""
     installed_at: datetime | None = None
     """Start of its current installation: nothing measured earlier is believed."""
+    removed_at: datetime | None = None
+    """Its end, where known: another meter may answer at the address from then on."""
 
     @property
     def address(self) -> str:

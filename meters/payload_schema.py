@@ -6,6 +6,7 @@
 import json
 import sys
 
+from meters.bounds import GREATEST
 from meters.mqtt_profile import MqttProfile
 from meters.profile import load_profile
 
@@ -19,7 +20,7 @@ _TIME = (
     r"(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
 )
 
-_GREATEST = 10**15
+_GREATEST = int(GREATEST)
 
 
 def payload_schema(profile: MqttProfile) -> Json:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-
 MOST_RAW_BYTES = 64 * 1024
 """As much is kept of what was refused."""
 

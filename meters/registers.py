@@ -59,20 +59,6 @@ def counts(value: float, resolution: float) -> int:
     return round(value * denominator / numerator)
 
 
-def difference(r0: int, r1: int, digits: int) -> int:
-    """Count what went by from `r0` to `r1`, over at most one turn of the register.
-
-    Examples
-    --------
-    An eight-digit register at 0.01 kWh goes from 999987.42 to 12.31: 24.89 kWh.
-
-    >>> difference(99998742, 1231, 8)
-    2489
-
-    """
-    return (r1 - r0) % modulus(digits)
-
-
 def wrapped(value_kwh: float, digits: int, resolution: float) -> float:
     """Return what a register shows that has counted so much: rounded, and wrapped.
 

@@ -122,11 +122,18 @@ def load_point(conn: Connection[TupleRow], point_id: int) -> Point:
 
 SELECT_METERS = """
     SELECT meter_id, serial, profile, transport, host, port, unit, poll_every_s,
-           next_or_present.installed_at
+           next_or_present.installed_at, next_or_present.removed_at
       FROM (SELECT coalesce(%(now)s, now()) AS at) AS asked
      CROSS JOIN meter
      CROSS JOIN LATERAL (
-               SELECT installed_at
+               SELECT installed_at,
+                      -- Where it stays, under other terms or at another point, it is
+                      -- not removed.
+                      CASE WHEN NOT EXISTS (
+                               SELECT FROM installation AS following
+                                WHERE following.meter_id = meter.meter_id
+                                  AND following.installed_at = installation.removed_at)
+                           THEN removed_at END AS removed_at
                  FROM installation
                 WHERE installation.meter_id = meter.meter_id
                   AND coalesce(removed_at > asked.at, true)

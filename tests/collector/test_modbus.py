@@ -155,6 +155,18 @@ def test_an_unreachable_gateway_is_named_and_found_again() -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize(
+    ("host", "port"),
+    [("meter..lan", 502), (f"{'m' * 64}.lan", 502), ("no\0host", 502), (HOST, 99999)],
+)
+def test_an_address_that_cannot_be_one_is_a_meter_not_reached(host, port) -> None:
+    async def run() -> None:
+        with pytest.raises(MeterError, match=f"/1: no connection to .*:{port}"):
+            await ModbusBus(host, port).read_block(1, ENERGY)
+
+    asyncio.run(run())
+
+
 def test_meters_of_an_unreachable_gateway_share_one_failure() -> None:
     async def run() -> list[str]:
         # TEST-NET-1 leads nowhere; whoever waits behind a failed attempt learns of it.

@@ -174,6 +174,69 @@ def test_failure_and_recovery_are_said_once(caplog) -> None:
     assert said[1] == "Meter M1 answers again."
 
 
+class BrokenBus:
+    """Raises what no bus should, then answers, then raises again."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def read_block(self, _unit, block) -> list[int]:
+        self.asked += 1
+        if self.asked in (4, 5, 6):
+            return [0] * block.count
+        raise RuntimeError("a fault of our own")
+
+
+def test_no_fault_of_one_meter_ends_its_poll(caplog) -> None:
+    bus, counts = BrokenBus(), Counts()
+    one = polled(meter(1, poll_every_s=0.01), bus)
+
+    async def run() -> None:
+        running = asyncio.create_task(poll(one, ParcelQueue(), counts, lambda: AT))
+        await until(lambda: bus.asked >= 10 or running.done())
+        running.cancel()
+        await asyncio.wait([running])
+        assert running.cancelled()
+
+    asyncio.run(run())
+    assert counts.answered == 3
+    assert counts.asked - counts.failed - counts.answered <= 1
+    said = [r for r in caplog.records if "Meter M1 cannot be read" in r.getMessage()]
+    assert len(said) == 2
+    assert said[0].exc_info is not None
+
+
+def test_a_removed_meter_is_asked_no_more() -> None:
+    # Removed at AT; by a clock that a request moves on by a second.
+    clock = [AT - timedelta(seconds=2.5)]
+    queue, counts = ParcelQueue(), Counts()
+
+    class MovingBus:
+        async def read_block(self, _unit, block) -> list[int]:
+            clock[0] += timedelta(seconds=1)
+            return [0] * block.count
+
+    one = polled(meter(1, poll_every_s=0.01, removed_at=AT), MovingBus())
+    asyncio.run(asyncio.wait_for(poll(one, queue, counts, lambda: clock[0]), 5))
+    first, second, last = queue.take_nowait(10)
+    assert first.readings[0].measured_at == AT - timedelta(seconds=1.5)
+    assert second.readings[0].measured_at == AT - timedelta(seconds=0.5)
+    assert [r.reason for r in last.refusals] == [Reason.AFTER_REMOVAL]
+    assert counts.asked == counts.answered == 3
+
+
+def test_whoever_answers_after_removal_is_not_believed_by_his_clock() -> None:
+    # The next meter at the address may run behind.
+    unit = Unit(
+        3,
+        profile=modbus_profile("schneider-iem3155"),
+        values={IMPORT: 1.0},
+        measured_at=AT - timedelta(minutes=5),
+    )
+    parcel = asyncio.run(read_once(unit, removed_at=AT - timedelta(seconds=1)))
+    assert [r.reason for r in parcel.refusals] == [Reason.AFTER_REMOVAL]
+
+
 def test_late_polls_are_not_made_up_for() -> None:
     # Each poll takes 0.25 s, two and a half periods of 0.1 s: it runs every third.
     unit = Unit(1, delay_s=0.25)

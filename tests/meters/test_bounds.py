@@ -1,6 +1,7 @@
 """What no honest reading can say."""
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -44,6 +45,28 @@ def test_negative_energy(quantity) -> None:
     assert check(METER, NOW, {**GOOD, quantity: -0.001}, NOW) == (
         Reason.NEGATIVE_ENERGY,
         f"{quantity} is -0.001, but a register counts up from 0.",
+    )
+
+
+@pytest.mark.parametrize("quantity", [Quantity.ACTIVE_POWER_KW, *REGISTERS])
+def test_out_of_range(quantity) -> None:
+    assert check(METER, NOW, {**GOOD, quantity: 1e15}, NOW) is None
+    assert check(METER, NOW, {**GOOD, quantity: 1e300}, NOW) == (
+        Reason.OUT_OF_RANGE,
+        f"{quantity} is 1e+300, beyond what any meter shows (1e+15).",
+    )
+
+
+def test_after_removal() -> None:
+    removed = replace(METER, removed_at=NOW)
+    late = NOW + timedelta(microseconds=1)
+    assert check(removed, NOW, GOOD, NOW) is None
+    found = check(removed, late, GOOD, NOW)
+    assert found is not None
+    assert found.reason is Reason.AFTER_REMOVAL
+    assert found.text == (
+        "The measured time 2024-05-01T12:00:00.000001+00:00 is after meter KW-1 was "
+        "removed, 2024-05-01T12:00:00+00:00."
     )
 
 

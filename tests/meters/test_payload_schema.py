@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from meters.bounds import check
+from meters.meter import Meter, Transport
 from meters.payload import decode_payload, encode_batch, encode_payload
 from meters.payload_schema import payload_schema, published
 from meters.profile import PROFILES, MqttProfile, load_profile
@@ -85,6 +87,23 @@ def test_what_is_drawn_from_the_schema_passes_both(serial, time, values) -> None
     document = {"meter": serial, "time": time, "values": values}
     VALIDATOR.validate(document)
     assert len(decode_payload(OURS, json.dumps(document).encode())) == 1
+
+
+EDGES = st.sampled_from([0.0, -0.001, 1e15, -1e15, 1.0000000000000002e15, 1e16, 1e300])
+
+
+@given(
+    st.sampled_from(QUANTITIES),
+    EDGES.flatmap(lambda edge: st.sampled_from([edge, -edge]))
+    | st.floats(allow_nan=False, allow_infinity=False),
+)
+def test_schema_and_bounds_take_the_same_values(quantity, value) -> None:
+    at = from_utc_us(1_500_000_000_000_000)
+    meter = Meter(meter_id=1, serial="a", profile=OURS.name, transport=Transport.MQTT)
+    time = at.isoformat().replace("+00:00", "Z")
+    document = {"meter": "a", "time": time, "values": {quantity: value}}
+    is_believed = check(meter, at, {quantity: value}, at) is None
+    assert VALIDATOR.is_valid(document) is is_believed
 
 
 @pytest.mark.parametrize(
