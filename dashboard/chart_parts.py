@@ -8,6 +8,7 @@ import numpy as np
 
 from accounts.calendar import SLOTS
 from dashboard import theme
+from dashboard.markup import KeyItem
 from dashboard.wall_clock import Moments, wall_clock
 from reports.account_views import TypicalDay
 from reports.load_curve import FloatArray, IntArray
@@ -161,3 +162,14 @@ def day_edge(place: int) -> Part:
     line = {"color": theme.LINE, "width": 1}
     ends = {"x0": place * SLOTS, "x1": place * SLOTS, "y0": 0, "y1": 1}
     return {"type": "line", "yref": "y domain", "line": line} | ends
+
+
+def key_item(name: str, part: Part) -> KeyItem:
+    """Return how a line or shape is to be explained."""
+    if "fillcolor" in part:
+        return KeyItem(name=name, colour=part["fillcolor"], how="area")
+    if part.get("mode") == "markers":
+        return KeyItem(name=name, colour=part["marker"]["color"], how="area")
+    if "dash" in part["line"]:
+        return KeyItem(name=name, colour=part["line"]["color"], how="dashed")
+    return KeyItem(name=name, colour=part["line"]["color"], how="line")

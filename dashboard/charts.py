@@ -21,6 +21,7 @@ from dashboard.chart_parts import (
     contract_line,
     day_edge,
     day_name,
+    key_item,
     layout,
     span,
     texts,
@@ -157,18 +158,8 @@ def key_of(figure: Figure) -> tuple[KeyItem, ...]:
     found: dict[str, KeyItem] = {}
     for part in (*figure.data, *figure.layout.shapes):
         if part.name and part.name not in found:
-            found[part.name] = _key_item(part.name, part.to_plotly_json())
+            found[part.name] = key_item(part.name, part.to_plotly_json())
     return tuple(found.values())
-
-
-def _key_item(name: str, part: Part) -> KeyItem:
-    if "fillcolor" in part:
-        return KeyItem(name=name, colour=part["fillcolor"], how="area")
-    if part.get("mode") == "markers":
-        return KeyItem(name=name, colour=part["marker"]["color"], how="area")
-    if "dash" in part["line"]:
-        return KeyItem(name=name, colour=part["line"]["color"], how="dashed")
-    return KeyItem(name=name, colour=part["line"]["color"], how="line")
 
 
 def warm_up() -> None:

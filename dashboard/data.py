@@ -36,7 +36,7 @@ from storage.database import DatabaseError
 logging.getLogger("streamlit.runtime.caching.cache_data_api").setLevel(logging.ERROR)
 
 Connect = Callable[[], AbstractContextManager[Connection[TupleRow]]]
-TODAY_KEPT_S = 5
+TODAY_KEPT_S = 10
 REVIEW_KEPT_S = 30
 
 

@@ -37,7 +37,7 @@ def of_portfolio(portfolio: Portfolio, reader: Reader) -> tuple[Shown, ...]:
             "figure-open-alerts",
             str(portfolio.open_alerts),
             reader,
-            "figure-waiting",
+            "figure-waiting" if portfolio.waiting else "",
             waiting=portfolio.waiting,
         ),
         _shown("figure-late-meters", str(portfolio.late), reader),

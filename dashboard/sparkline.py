@@ -1,14 +1,13 @@
 """A day's load in a few hundred bytes: light enough for 150 rows at once."""
 
-from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from urllib.parse import quote
 
 import numpy as np
 
 from dashboard.theme import ALERT, ESTIMATED, EXPECTED, INK, MEASURED, MISSING
 from reports.load_curve import BoolArray, FloatArray, LoadCurve
 
-WIDTH = 300
 HEIGHT = 56
 _TOP = 4.0
 
@@ -30,35 +29,31 @@ def sparkline(
     Returns
     -------
     str
-        SVG that fits any width; 0 kW is its lower edge.
+        SVG that fits any width, one unit a quarter-hour; 0 kW is its lower edge.
 
     """
-    count = max(1, len(curve))
     free, top = (_TOP, _highest(curve)) if top_kw is None else (0.0, top_kw)
 
-    def across(index: float) -> float:
-        return WIDTH * index / count
-
-    def down(kw: float) -> float:
-        return HEIGHT - 1 - (HEIGHT - 1 - free) * kw / top
+    def down(kw: FloatArray) -> list[float]:
+        heights: list[float] = (HEIGHT - 1 - (HEIGHT - 1 - free) * kw / top).tolist()
+        return [round(height, 1) for height in heights]
 
     def line(chosen: BoolArray, values: FloatArray, colour: str, width: float) -> str:
         path = ""
         for first, last in _runs(chosen):
-            steps = "".join(
-                f"{'L' if i > first else 'M'}{across(i):.1f} {down(values[i]):.1f}"
-                f"H{across(i + 1):.1f}"
-                for i in range(first, last)
+            heights = zip(
+                range(first + 1, last + 1), down(values[first:last]), strict=True
             )
-            path += steps
+            steps = "".join(f"V{height:g}H{end}" for end, height in heights)
+            path += f"M{first} {steps[1:]}"
         return _stroke(path, colour, width) if path else ""
 
     band = "".join(
-        _area(curve, first, last, across, down)
+        _area(first, down(curve.high_kw[first:last]), down(curve.low_kw[first:last]))
         for first, last in _runs(~np.isnan(curve.low_kw))
     )
     gaps = "".join(
-        f'<rect x="{across(first):.1f}" y="0" width="{across(last - first):.1f}" '
+        f'<rect x="{first}" y="0" width="{last - first}" '
         f'height="{HEIGHT}" fill="{MISSING}"/>'
         for first, last in _runs(curve.missing)
     )
@@ -67,25 +62,26 @@ def sparkline(
     )
     parts = [
         gaps,
-        f'<path d="{band}" fill="{EXPECTED}" fill-opacity=".22"/>' if band else "",
+        _shade(band) if band else "",
         line(curve.known, curve.load_kw, MEASURED, 1.7),
         line(curve.known & curve.estimated, curve.load_kw, ESTIMATED, 1.9),
         line(outside, curve.load_kw, ALERT, 2.2) if alert else "",
         (
-            f'<path d="M0 {HEIGHT - 0.5}H{WIDTH}" stroke="{INK}" stroke-opacity=".18" '
-            'vector-effect="non-scaling-stroke"/>'
+            f'<path d="M0 {HEIGHT - 0.5}H{len(curve)}" stroke="{INK}" '
+            'stroke-opacity=".18" vector-effect="non-scaling-stroke"/>'
         ),
     ]
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        '<svg xmlns="http://www.w3.org/2000/svg" '
+        f'viewBox="0 0 {max(1, len(curve))} {HEIGHT}" '
         f'preserveAspectRatio="none">{"".join(parts)}</svg>'
     )
 
 
 def as_image(svg: str, alt: str, *, name: str = "kw-spark") -> str:
     """Wrap a drawing as an `img`: sanitisers of HTML let pictures pass, not SVG."""
-    data = b64encode(svg.encode()).decode()
-    return f'<img class="{name}" alt="{alt}" src="data:image/svg+xml;base64,{data}">'
+    data = quote(svg, safe=" ='/:;,.()-")
+    return f'<img class="{name}" alt="{alt}" src="data:image/svg+xml,{data}">'
 
 
 def _highest(curve: LoadCurve) -> float:
@@ -101,17 +97,19 @@ def _runs(chosen: BoolArray) -> Iterator[tuple[int, int]]:
     yield from zip(ends[::2], ends[1::2], strict=True)
 
 
-def _area(
-    curve: LoadCurve,
-    first: int,
-    last: int,
-    across: Callable[[float], float],
-    down: Callable[[float], float],
-) -> str:
+def _area(first: int, high: list[float], low: list[float]) -> str:
     """Outline of the band; one corner a quarter-hour is enough at this size."""
-    upper = [(across(i + 0.5), down(curve.high_kw[i])) for i in range(first, last)]
-    lower = [(across(i + 0.5), down(curve.low_kw[i])) for i in range(first, last)]
-    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in [*upper, *lower[::-1]]) + "Z"
+    upper = [f"{first + i} {height:g}" for i, height in enumerate(high)]
+    lower = [f"{first + i} {height:g}" for i, height in enumerate(low)]
+    return f"M{' '.join([*upper, *lower[::-1]])}Z"
+
+
+def _shade(outline: str) -> str:
+    """Fill what is outlined; its corners lie in the middle of the quarter-hours."""
+    return (
+        f'<path d="{outline}" fill="{EXPECTED}" fill-opacity=".22" '
+        'transform="translate(.5)"/>'
+    )
 
 
 def _stroke(path: str, colour: str, width: float) -> str:

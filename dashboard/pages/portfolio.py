@@ -12,7 +12,7 @@ REFRESH_S = 10
 def page() -> None:
     """Draw the whole page; only its figures are drawn again by themselves."""
     words = data.reader()
-    title, search, only = st.columns([2, 2, 1.3], vertical_alignment="center")
+    title, search, only = st.columns([2.4, 2, 1], vertical_alignment="center")
     title.html(markup.portfolio_head(data.source().manager, words))
     query = search.text_input(
         text("search", words.language),
