@@ -196,6 +196,8 @@ def test_a_meter_moves_to_another_point(store: Store, turn: int) -> None:
         assert [row.removed_at for row in left] == [NOON]
         assert [(row.installed_at, row.removed_at) for row in came] == [(NOON, None)]
         assert [found.serial for found in load_meters(conn, NOON)] == ["A"]
+        (staying,) = load_meters(conn, NOON - timedelta(seconds=1))
+        assert staying.removed_at is None
 
 
 def test_two_meters_exchange_their_addresses(store: Store) -> None:
@@ -218,7 +220,8 @@ def test_a_swapped_meter_is_no_longer_collected(store: Store) -> None:
         apply_site(conn, site(points=[point(old, new)]))
         assert [m.serial for m in load_meters(conn, NOON)] == ["B"]
         before = NOON - timedelta(seconds=1)
-        assert [m.serial for m in load_meters(conn, before)] == ["A", "B"]
+        coming = load_meters(conn, before)
+        assert [(m.serial, m.removed_at) for m in coming] == [("A", NOON), ("B", None)]
         assert len(load_installations(conn, 1)) == 2
 
 
