@@ -20,8 +20,6 @@ FloatArray = npt.NDArray[np.float64]
 
 LEAST_DAYS = 5
 """METHODS §3: fewer days of a type give no typical day of their own."""
-NEAR_BASE_PERCENTILE = 2.5
-NEAR_PEAK_PERCENTILE = 97.5
 _COARSER: dict[DayType, tuple[tuple[DayType, ...], ...]] = {
     DayType.WORKDAY: ((DayType.WORKDAY,), tuple(DayType)),
     DayType.SATURDAY: (
@@ -151,30 +149,6 @@ def exceedance_kw(power_kw: FloatArray, percents: Sequence[float]) -> FloatArray
 
     """
     return percentiles(power_kw, [100 - percent for percent in percents])
-
-
-def near_base_kw(power_kw: FloatArray) -> float:
-    """Return the 2.5th percentile of load, its base without stray lows, in kW.
-
-    Parameters
-    ----------
-    power_kw : array, shape (n,)
-        Of one day, or of several; NaN = missing. [kW]
-
-    """
-    return float(percentiles(power_kw, [NEAR_BASE_PERCENTILE])[0])
-
-
-def near_peak_kw(power_kw: FloatArray) -> float:
-    """Return the 97.5th percentile of load, its peak without stray highs, in kW.
-
-    Parameters
-    ----------
-    power_kw : array, shape (n,)
-        Of one day, or of several; NaN = missing. [kW]
-
-    """
-    return float(percentiles(power_kw, [NEAR_PEAK_PERCENTILE])[0])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

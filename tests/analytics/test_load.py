@@ -16,8 +16,6 @@ from analytics.load import (
     exceedance_kw,
     load_duration,
     load_factor,
-    near_base_kw,
-    near_peak_kw,
     peak,
     tou_split,
     typical_day,
@@ -48,7 +46,6 @@ def test_nothing_measured_has_no_figures(power_kw) -> None:
     assert math.isnan(load_factor(nothing))
     assert load_duration(nothing).kw.size == 0
     assert np.isnan(exceedance_kw(nothing, [1, 50])).tolist() == [True, True]
-    assert math.isnan(near_base_kw(nothing))
 
 
 def test_load_factor_ignores_the_gap() -> None:
@@ -70,13 +67,6 @@ def test_load_duration_descends_over_its_exceedance() -> None:
     curve = load_duration(np.array([20.0, 10.0, NAN, 40.0, 30.0]))
     assert curve.kw.tolist() == [40.0, 30.0, 20.0, 10.0]
     assert curve.exceedance.tolist() == [0.125, 0.375, 0.625, 0.875]
-
-
-def test_near_base_and_near_peak_of_a_day() -> None:
-    # 0 to 95 kW: 2.5 % of the way is 2.375, 97.5 % is 92.625.
-    day_kw = np.arange(96.0)
-    assert near_base_kw(day_kw) == pytest.approx(2.375)
-    assert near_peak_kw(day_kw) == pytest.approx(92.625)
 
 
 @given(
