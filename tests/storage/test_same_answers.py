@@ -1,0 +1,265 @@
+"""Every function of storage that asks the database, on both kinds of server.
+
+The same story is written to each and everything is asked about it; the answers must be
+the same, and no function may be left out.
+"""
+
+import inspect
+import math
+import pkgutil
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from datetime import date, timedelta
+from importlib import import_module
+
+import numpy as np
+import pytest
+
+import storage
+from meters.refusal import Reason, Refusal
+from storage import (
+    alerts,
+    deliveries,
+    dirty,
+    health,
+    intervals,
+    judging,
+    master,
+    migrate,
+    portfolio,
+    readings,
+)
+from storage.database import connect
+from tests.fix_timescale import Store
+from tests.storage_data import NOON, QUARTER, batch, meter, point, site, write
+from tests.storage_data import intervals as settled
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+LONG_AGO = NOON - 60 * DAY
+WITHIN = {
+    "readings.write_batch": "tests.storage_data.write",
+    "dirty.mark_touched_days": "readings.write_batch",
+    "quarantine.count": "readings.write_batch",
+    "quarantine.keep": "readings.write_batch",
+    "other_files.refuse_elsewhere": "site.apply_site",
+    "other_files.refuse_shared_address": "site.apply_site",
+}
+"""What the story calls by another function."""
+DIFFERS = {"health.load_server", "migrate.flavour", "migrate.is_timescale"}
+"""What tells the servers apart."""
+
+Answers = dict[str, list[object]]
+
+
+class Asking:
+    """Asks over a connection, and keeps what was said by the function's name."""
+
+    def __init__(self, conn, answers: Answers) -> None:
+        self.conn = conn
+        self.answers = answers
+
+    def __call__(self, function: Callable[..., object], *given, **named):
+        answer = function(self.conn, *given, **named)
+        module = function.__module__.removeprefix("storage.")
+        name = f"{module}.{function.__name__}"
+        self.answers.setdefault(name, []).append(comparable(answer))
+        return answer
+
+
+def comparable(answer: object) -> object:
+    """Lay an answer open: columns as their bytes, so that NaN equals NaN."""
+    if isinstance(answer, np.ndarray):
+        return (answer.dtype.str, answer.tobytes())
+    if is_dataclass(answer) and not isinstance(answer, type):
+        return {f.name: comparable(getattr(answer, f.name)) for f in fields(answer)}
+    if isinstance(answer, dict):
+        return {key: comparable(value) for key, value in answer.items()}
+    if isinstance(answer, list | tuple):
+        return [comparable(each) for each in answer]
+    return answer
+
+
+def told(store: Store) -> Answers:
+    """Write the story and ask everything."""
+    answers: Answers = {}
+    with connect(store.url, autocommit=True) as conn:
+        conn.prepare_threshold = None  # names of statements are shared in WebAssembly
+        enter(Asking(conn, answers))
+    for start in (NOON, LONG_AGO):
+        write(store, batch(8, start=start), [refusal()])
+    write(store, batch(9))
+    with connect(store.url, autocommit=True) as conn:
+        conn.prepare_threshold = None
+        ask = Asking(conn, answers)
+        ask_about_settling(ask)
+        store_old_chunks_by_column(conn)
+        ask(intervals.refresh_hourly, None, NOON + DAY)
+        with conn.transaction():
+            raise_an_alert(ask)
+        for _ in range(2):
+            ask_about_energy(ask)
+            ask_about_health(ask)
+            ask(intervals.store_intervals, 1, settled([9.0], LONG_AGO), settled_at=NOON)
+            ask(intervals.refresh_hourly, LONG_AGO - DAY, LONG_AGO + DAY)
+    return answers
+
+
+def refusal() -> Refusal:
+    return Refusal(
+        reason=Reason.NOT_JSON,
+        text="The payload is not JSON.",
+        source="keywatt/ST-1/readings",
+        transport="mqtt",
+        received_at=NOON,
+        raw=b"{",
+    )
+
+
+def enter(ask: Asking) -> None:
+    process = {
+        "name": "Pre-heater",
+        "power_kw": 180.0,
+        "duration_min": 120,
+        "usual_start": "09:00",
+        "earliest_start": "00:00",
+        "latest_end": "24:00",
+    }
+    main = point(meter("ST-1"), processes=[process])
+    ask(master.apply_site, site(points=[main, point(meter("ST-2"), name="Second")]))
+    ask(master.load_accounts)
+    ask(master.load_account, "steel")
+    ask(master.load_points)
+    ask(master.load_point, 1)
+    ask(master.load_meters, NOON)
+    ask(master.load_installations, 1)
+    ask(master.load_tariff, 1, NOON)
+    ask(master.load_processes, 1)
+    ask(migrate.migrate)
+    ask(migrate.pending)
+    ask(migrate.flavour)
+    ask(migrate.is_timescale)
+
+
+def ask_about_settling(ask: Asking) -> None:
+    ask(judging.points_due, NOON + DAY)
+    ask(dirty.mark_days, 2, date(2026, 3, 1), date(2026, 3, 3))
+    assert ask(dirty.take_dirty, limit=4)
+    energy = settled([1.0, math.nan, 3.0, 4.0, 5.5])
+    energy.quality[2], energy.method[2] = "estimated", "interpolated"
+    for start_us in (energy.start_us, settled([1.0] * 5, LONG_AGO).start_us):
+        energy.start_us[:] = start_us
+        ask(intervals.store_intervals, 1, energy, settled_at=NOON + DAY)
+    ask(judging.settled_to, 1)
+    ask(judging.lock_judged_to, 1)
+    ask(judging.store_judged_to, 1, NOON + 5 * QUARTER)
+    ask(judging.judge_again, 1, NOON + QUARTER)
+    assert ask(judging.lock_judged_to, 1) == NOON + QUARTER
+    ask(judging.points_due, NOON + 5 * QUARTER)
+    ask(judging.points_due, NOON + DAY)
+
+
+def store_old_chunks_by_column(conn) -> None:
+    """As the policies do after 30 days; nothing to do on plain PostgreSQL."""
+    if migrate.is_timescale(conn):
+        for table in ("reading", "energy_interval"):
+            conn.execute(
+                "SELECT compress_chunk(c) FROM show_chunks(%s, older_than => %s) AS c",
+                (table, NOON - 30 * DAY),
+            )
+
+
+def raise_an_alert(ask: Asking) -> None:
+    said = {"who": "keywatt", "why": "below", "at": NOON}
+    figures = {"load_kw": 12.5}
+    named = {"kind": "deviation", "code": "below-band", "figures": figures}
+    event_id = ask(alerts.open_alert, 1, **named, **said)
+    ask(deliveries.note_news, ["crew", "mail"], NOON)
+    ask(deliveries.channels_waiting, ["crew", "mail"], NOON)
+    ask(deliveries.mark_failed, event_id, "mail", "the host is away")
+    ask(deliveries.next_untold, "crew", NOON)
+    ask(deliveries.mark_delivered, event_id, "crew", NOON)
+    assert ask(deliveries.next_untold, "crew", NOON) is None
+    standing = ask(alerts.lock_standing_alert, 1, "deviation")
+    ask(alerts.add_event, standing.alert_id, action="planned", **said)
+    ask(alerts.set_state, standing.alert_id, "planned", NOON)
+    ask(alerts.lock_alert, standing.alert_id)
+    ends = {"starts_at": NOON, "ends_at": NOON + HOUR, "alert_id": standing.alert_id}
+    ask(alerts.add_planned_change, 1, **ends, **said)
+    ask(alerts.load_alerts, manager="Li Wei")
+    ask(alerts.load_events, standing.alert_id)
+    ask(alerts.load_planned_changes, 1, NOON, NOON + DAY)
+    ask(portfolio.load_alert_events, [standing.alert_id])
+
+
+def ask_about_energy(ask: Asking) -> None:
+    for start in (LONG_AGO, NOON):
+        ask(readings.load_readings, 1, start + QUARTER, start + HOUR)
+        ask(intervals.load_intervals, 1, start, start + DAY)
+        ask(intervals.load_hourly, 1, start, start + DAY)
+        ask(intervals.load_daily, 1, (start - DAY).date(), (start + DAY).date())
+    ask(portfolio.load_loads, [1, 2], LONG_AGO, NOON + DAY)
+    ask(portfolio.load_data_spans, [1, 2])
+    ask(portfolio.load_newest_readings, [1, 2])
+    ask(portfolio.load_unusual, [1, 2], LONG_AGO)
+
+
+def ask_about_health(ask: Asking) -> None:
+    ask(health.load_server)
+    ask(health.load_meter_health, NOON + HOUR)
+    ask(health.load_outcomes, LONG_AGO)
+    ask(health.load_refused, NOON)
+    assert ask(health.load_backlog).days > 0
+
+
+def functions_that_ask() -> set[str]:
+    """Every public function of storage that takes a connection."""
+    modules = [m.name for m in pkgutil.iter_modules(storage.__path__)]
+    return {
+        f"{module}.{name}"
+        for module in modules
+        for name, function in vars(import_module(f"storage.{module}")).items()
+        if inspect.isfunction(function)
+        and function.__module__ == f"storage.{module}"
+        and not name.startswith("_")
+        and "conn" in inspect.signature(function).parameters
+    }
+
+
+@pytest.fixture
+def plain_answers(plain_database: str) -> Answers:
+    return told(Store(plain_database))
+
+
+def test_both_servers_give_the_same_answers(plain_answers, timescale: Store) -> None:
+    answers = told(timescale)
+    assert answers.keys() | WITHIN.keys() == functions_that_ask()
+    for name in answers.keys() - DIFFERS - {"health.load_backlog"}:
+        assert answers[name] == plain_answers[name], name
+
+
+def test_a_day_and_its_points_are_as_worked_by_hand(store: Store) -> None:
+    answers = told(store)
+    # 16 + 9 readings, 8 of the last again; the last of the 9 is at 14:00.
+    assert answers["portfolio.load_newest_readings"][0] == {1: NOON + 8 * QUARTER}
+    assert answers["portfolio.load_data_spans"][0] == {
+        1: [LONG_AGO, NOON + 5 * QUARTER],
+        2: [None, None],
+    }
+    (load,) = answers["portfolio.load_loads"][0].values()
+    # A quarter-hour of 1 kWh is 4 kW; once long ago and once now.
+    kw = [4, math.nan, 12, 16, 22] * 2
+    assert load["load_kw"] == comparable(np.array(kw))
+    assert load["estimated"] == comparable(
+        np.array([False, False, True, False, False] * 2)
+    )
+    outcomes = answers["health.load_outcomes"][0]
+    assert {o["outcome"]: o["readings"] for o in outcomes} == {
+        "not-json": 2,
+        "repeated": 8,
+        "stored": 17,
+    }
+    spans = answers["portfolio.load_unusual"][0]
+    assert [(s["planned"], s["ends_at"]) for s in spans] == [
+        (False, None),
+        (True, NOON + HOUR),
+    ]
