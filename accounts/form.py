@@ -1,5 +1,6 @@
 """Types of what people enter about accounts; the form itself is `meters.form`."""
 
+import re
 from datetime import UTC, datetime, time
 from typing import Annotated
 
@@ -29,6 +30,27 @@ def _on_a_quarter_hour(clock: time) -> time:
 
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+
+
+_LABEL = re.compile(r"[A-Za-z0-9_-]{1,63}")
+_IPV6 = re.compile(r"[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(%\w+)?")
+
+
+def _a_host(host: str) -> str:
+    """Refuse what no machine can be called: whoever looks it up would fail."""
+    try:
+        labels = host.removesuffix(".").encode("idna").decode().split(".")
+    except UnicodeError:
+        labels = [""]
+    if all(_LABEL.fullmatch(label) for label in labels) or _IPV6.fullmatch(host):
+        return host
+    raise ValueError(
+        f"{host!r} is no host name or address; a name's parts between the dots have 1 "
+        "to 63 letters, digits or dashes each, and the port is a key of its own"
+    )
+
+
+Host = Annotated[Text, AfterValidator(_a_host)]
 Code = Annotated[str, StringConstraints(pattern="^[a-z0-9][a-z0-9-]*$")]
 Currency = Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")]
 Whole = Annotated[int, Strict()]

@@ -20,6 +20,7 @@ from accounts.equipment import ShiftableProcess
 from accounts.form import (
     Amount,
     Code,
+    Host,
     Moment,
     QuarterHour,
     Text,
@@ -44,7 +45,7 @@ class ModbusConnection(Form):
     """A meter that is asked over Modbus TCP."""
 
     transport: Literal["modbus"] = "modbus"
-    host: Text
+    host: Host
     port: Annotated[Whole, Field(ge=1, le=65535)] = 502
     unit: Annotated[Whole, Field(ge=0, le=255)]
     """Unit id behind the gateway."""

@@ -120,6 +120,24 @@ def again(*where: str | int, **changes: object):
 METER = ("accounts", 0, "points", 0, "meters", 0)
 PROCESS = ("accounts", 0, "points", 0, "processes", 0)
 AT_METER = r"accounts\[steel\].points\[Main supply\].meters\[ST-1001\]"
+
+
+@pytest.mark.parametrize(
+    "host", ["192.0.2.10", "gateway-1.mill.lan.", "zähler.lan", "fe80::1%eth0", "::1"]
+)
+def test_a_host_is_a_name_or_an_address(host) -> None:
+    assert ModbusConnection(host=host, unit=1).host == host
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["meter..lan", f"{'m' * 64}.lan", "http://gateway", "gateway:502", "a b", "a\0b"],
+)
+def test_what_no_host_can_be_called_is_refused(host) -> None:
+    with pytest.raises(ValueError, match="is no host name or address; a name's parts"):
+        ModbusConnection(host=host, unit=1)
+
+
 OTHER_ADDRESS = {"transport": "modbus", "host": "192.0.2.10", "unit": 2}
 SWAP = datetime(2026, 6, 1, tzinfo=UTC)
 
