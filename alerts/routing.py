@@ -5,6 +5,7 @@ nothing. A worker killed between a channel's taking a message and the commit sen
 again: receivers know it by its event_id.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -28,7 +29,7 @@ from storage.deliveries import (
 def to_be_told(
     conn: Connection[TupleRow], channels: list[str], now: datetime
 ) -> list[str]:
-    """Note what is news, and return the channels that have something to be told."""
+    """Note what is news, and return the channels that have something to be told now."""
     note_news(conn, channels, now)
     return channels_waiting(conn, channels, now)
 
@@ -38,8 +39,20 @@ def tell_next(
     channel: Channel,
     now: datetime,
     language: Language = "en",
+    *,
+    back_off_s: Callable[[int], float],
 ) -> bool:
-    """Tell a channel its next event and commit; False = there is none.
+    """Tell a channel its next event and commit; False = there is none now.
+
+    Parameters
+    ----------
+    conn : Connection
+    channel : Channel
+    now : datetime
+        The site's time.
+    language : str
+    back_off_s : callable
+        How long an event that failed so often waits, and its alert's later ones.
 
     Raises
     ------
@@ -53,7 +66,8 @@ def tell_next(
     try:
         channel.send(_notice(untold, language))
     except DeliveryError as exc:
-        mark_failed(conn, untold.event_id, channel.name, str(exc))
+        wait_s = back_off_s(untold.attempts + 1)
+        mark_failed(conn, untold.event_id, channel.name, str(exc), wait_s=wait_s)
         conn.commit()
         raise
     mark_delivered(conn, untold.event_id, channel.name, now)

@@ -25,7 +25,7 @@ from procrastinate import App, PsycopgConnector, exceptions
 from procrastinate.jobs import Status
 
 from alerts.judge import judge_point
-from alerts.notice import Channel
+from alerts.notice import Channel, DeliveryError
 from alerts.notify.apprise_url import AppriseUrl
 from alerts.notify.crew_topic import CrewTopic, Publish
 from alerts.routing import tell_next, to_be_told
@@ -223,7 +223,6 @@ class _Worker:
         now = self._now()
         with connect(self._url) as conn:
             settled = settle_point(conn, point_id, now)
-            conn.commit()
             judge_point(conn, point_id, now)
             conn.commit()
             if settled.first_start and settled.first_start < now - _LATE:
@@ -238,17 +237,35 @@ class _Worker:
         await self._defer_channel(channel, failures + 1)
 
     def _tell_all(self, channel: str) -> None:
+        """Tell a channel what it can be told now, also where it does not take some."""
+        refused: DeliveryError | None = None
+        more = True
         with connect(self._url) as conn:
-            told = True
-            while told and not self._stopping.is_set():
-                told = tell_next(
-                    conn, self._channels[channel], self._now(), self._language
-                )
+            while more and not self._stopping.is_set():
+                try:
+                    more = tell_next(
+                        conn,
+                        self._channels[channel],
+                        self._now(),
+                        self._language,
+                        back_off_s=self._pace.back_off_s,
+                    )
+                except DeliveryError as exc:
+                    refused = exc
+        if refused:
+            raise refused
 
     async def _tried(self, subject: str, work: Callable[[], None]) -> bool:
-        """Do it; a failure is logged when it is new, and told by False."""
+        """Do it; a failure is logged when it is new, and told by False.
+
+        Except that a channel did not take an event: that waits by itself, while the
+        channel's other news goes on.
+        """
         try:
             await in_thread(work)
+        except DeliveryError as exc:
+            self.complaints.about(subject, exc)
+            return True
         except Exception as exc:  # noqa: BLE001 (the outermost loop of all work)
             self.complaints.about(subject, exc)
             return False

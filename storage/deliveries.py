@@ -22,13 +22,21 @@ ADD_NEWS = """
                           AND noted.channel = channel.channel)
     ON CONFLICT (event_id, channel) DO NOTHING
 """
+# An event that fails lets other alerts' events pass, but not later ones of its own.
 SELECT_WAITING = """
     SELECT DISTINCT channel
       FROM delivery
       JOIN alert_event USING (event_id)
       JOIN alert USING (alert_id)
      WHERE channel = ANY(%(channels)s) AND delivered_at IS NULL
+       AND coalesce(next_try_at <= clock_timestamp(), true)
        AND (resolved_at IS NULL OR resolved_at > %(since)s)
+       AND NOT EXISTS (SELECT FROM delivery AS before
+                         JOIN alert_event AS earlier USING (event_id)
+                        WHERE before.channel = delivery.channel
+                          AND before.delivered_at IS NULL
+                          AND earlier.alert_id = alert_event.alert_id
+                          AND earlier.event_id < alert_event.event_id)
      ORDER BY channel
 """
 
@@ -44,7 +52,7 @@ def note_news(conn: Connection[TupleRow], channels: list[str], now: datetime) ->
 def channels_waiting(
     conn: Connection[TupleRow], channels: list[str], now: datetime
 ) -> list[str]:
-    """Return which of the channels have something to be told."""
+    """Return which of the channels have something to be told now."""
     asked = {"channels": channels, "since": now - NEWS_LASTS}
     return [name for (name,) in conn.execute(SELECT_WAITING, asked).fetchall()]
 
@@ -54,6 +62,8 @@ class Untold:
     """One event that a channel was not told, with what a reader needs to know."""
 
     event_id: int
+    attempts: int
+    """How often it was tried in vain."""
     alert_id: int
     action: str
     at: datetime
@@ -69,17 +79,18 @@ class Untold:
     point: str
 
 
-# An event that fails lets other alerts' events pass, but not later ones of its own.
+# The same of one channel.
 SELECT_UNTOLD = """
-    SELECT event_id, alert_id, action, at, who, why, kind, alert.code, figures,
-           opened_at, account.code AS account_code, account.name AS account_name,
-           time_zone, point.name AS point
+    SELECT event_id, attempts, alert_id, action, at, who, why, kind, alert.code,
+           figures, opened_at, account.code AS account_code,
+           account.name AS account_name, time_zone, point.name AS point
       FROM delivery
       JOIN alert_event USING (event_id)
       JOIN alert USING (alert_id)
       JOIN point USING (point_id)
       JOIN account ON account.account_id = alert.account_id
      WHERE channel = %(channel)s AND delivered_at IS NULL
+       AND coalesce(next_try_at <= clock_timestamp(), true)
        AND (resolved_at IS NULL OR resolved_at > %(since)s)
        AND NOT EXISTS (SELECT FROM delivery AS before
                          JOIN alert_event AS earlier USING (event_id)
@@ -106,7 +117,9 @@ MARK_DELIVERED = """
      WHERE event_id = %(event_id)s AND channel = %(channel)s
 """
 MARK_FAILED = """
-    UPDATE delivery SET attempts = attempts + 1, error = %(error)s
+    UPDATE delivery
+       SET attempts = attempts + 1, error = %(error)s,
+           next_try_at = clock_timestamp() + make_interval(secs => %(wait_s)s)
      WHERE event_id = %(event_id)s AND channel = %(channel)s
 """
 
@@ -120,8 +133,21 @@ def mark_delivered(
 
 
 def mark_failed(
-    conn: Connection[TupleRow], event_id: int, channel: str, error: str
+    conn: Connection[TupleRow],
+    event_id: int,
+    channel: str,
+    error: str,
+    *,
+    wait_s: float,
 ) -> None:
-    """Note a failed attempt with its reason; the event stays to be told."""
-    row = {"event_id": event_id, "channel": channel, "error": error}
+    """Note a failed attempt with its reason; the event is to be told after a wait.
+
+    In seconds of the database server's clock.
+    """
+    row = {
+        "event_id": event_id,
+        "channel": channel,
+        "error": error,
+        "wait_s": wait_s,
+    }
     conn.execute(MARK_FAILED, row)

@@ -52,9 +52,13 @@ def resolved(plant, alert_id: int, at: datetime) -> None:
     set_state(plant.conn, alert_id, "resolved", at)
 
 
+def at_once(_: int) -> float:
+    return 0.0
+
+
 def tell_all(plant, listener: Listener, now: datetime = NOON) -> None:
     to_be_told(plant.conn, [listener.name], now)
-    while tell_next(plant.conn, listener, now):
+    while tell_next(plant.conn, listener, now, back_off_s=at_once):
         pass
 
 
@@ -75,7 +79,7 @@ def test_each_event_is_told_once_and_in_order(plant, listener) -> None:
 def test_it_is_told_in_the_language_that_is_set(plant, listener) -> None:
     resolved(plant, opened(plant, "deviation"), NOON)
     to_be_told(plant.conn, [listener.name], NOON)
-    while tell_next(plant.conn, listener, NOON, "zh"):
+    while tell_next(plant.conn, listener, NOON, "zh", back_off_s=at_once):
         pass
     assert (listener.last.language, listener.last.why) == ("zh", "已回到预期区间之内")
 
@@ -89,7 +93,7 @@ def test_a_refused_event_lets_others_pass_but_not_its_own_later_ones(
     to_be_told(plant.conn, [listener.name], NOON)
     listener.refuses = True
     with pytest.raises(DeliveryError, match="line is down"):
-        tell_next(plant.conn, listener, NOON)
+        tell_next(plant.conn, listener, NOON, back_off_s=at_once)
     listener.refuses = False
     tell_all(plant, listener)
     assert listener.told == [
@@ -97,6 +101,33 @@ def test_a_refused_event_lets_others_pass_but_not_its_own_later_ones(
         ("deviation", "opened"),
         ("deviation", "acknowledged"),
     ]
+
+
+def test_a_refused_event_waits_alone_and_longer_each_time(plant, listener) -> None:
+    first = opened(plant, "deviation")
+    acknowledge(plant.conn, first, who="mei", why="", now=NOON)
+    to_be_told(plant.conn, [listener.name], NOON)
+    failures: list[int] = []
+
+    def refused(wait_s: float) -> None:
+        listener.refuses = True
+        with pytest.raises(DeliveryError, match="line is down"):
+            tell_next(
+                plant.conn,
+                listener,
+                NOON,
+                back_off_s=lambda n: failures.append(n) or wait_s,
+            )
+        listener.refuses = False
+
+    refused(0)
+    refused(3600)
+    assert failures == [1, 2]
+    assert to_be_told(plant.conn, [listener.name], NOON) == []
+    opened(plant, "phase-loss")
+    assert to_be_told(plant.conn, [listener.name], NOON) == [listener.name]
+    tell_all(plant, listener)
+    assert listener.told == [("phase-loss", "opened")]
 
 
 def test_what_was_over_for_a_day_is_told_to_nobody(plant, listener) -> None:

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
@@ -21,6 +21,7 @@ from collector.mqtt import MqttLink
 from collector.publish import publish_now
 from keywatt import jobs
 from keywatt.jobs import Pace, run_worker
+from keywatt.threads import in_thread
 from storage.database import connect
 from tests.fix_seeded_accounts import add_account
 from tests.plant import FIRST_DAY, TODAY, at, usual_kw
@@ -74,11 +75,12 @@ async def worker(
     publish: Callable[[str, bytes], None],
     apprise_url: str | None = None,
     now: Callable[[], datetime] = lambda: NOW,
+    pace: Pace = PACE,
 ) -> AsyncIterator[asyncio.Task[None]]:
     """Run a worker; it must stop within three seconds."""
     stop = asyncio.Event()
     task = asyncio.create_task(
-        run_worker(url, now, publish, apprise_url, stop, pace=PACE)
+        run_worker(url, now, publish, apprise_url, stop, pace=pace)
     )
     try:
         yield task
@@ -142,6 +144,30 @@ def test_a_failing_channel_blocks_no_other_and_is_tried_again(
     said = [r.getMessage() for r in caplog.records if r.name.startswith("keywatt")]
     assert len([text for text in said if "did not take" in text]) == 1
     assert len([text for text in said if text == "channel apprise: works again"]) == 1
+
+
+def test_news_that_is_not_taken_holds_up_no_other_of_its_channel(database) -> None:
+    add_plant(database, "bad")
+    crews, refused = Crews(), Counter[str]()
+
+    def publish(topic: str, payload: bytes) -> None:
+        if "/bad/" in topic:
+            refused[topic] += 1
+            raise ConnectionError("not allowed here")
+        crews.publish(topic, payload)
+
+    async def main() -> None:
+        pace = replace(PACE, first_back_off_s=600.0, longest_back_off_s=600.0)
+        async with worker(database, publish, pace=pace):
+            await until(refused.total)
+            await in_thread(partial(add_plant, database, "good"))
+            await until(lambda: crews.messages)
+
+    asyncio.run(main())
+    assert [m["action"] for m in crews.messages] == ["opened"]
+    assert refused.total() == 1
+    [(error,)] = rows(database, "SELECT error FROM delivery WHERE error IS NOT NULL")
+    assert "not allowed here" in error
 
 
 def test_a_channel_that_hangs_does_not_hold_up_the_end(database) -> None:
