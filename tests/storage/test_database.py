@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from storage.database import (
     DatabaseError,
@@ -80,8 +81,13 @@ def test_a_server_that_is_too_old(postgresql_15: int) -> None:
     )
 
 
+def far_away(url: str) -> str:
+    """Return the URL of a database, its sessions in Shanghai unless told otherwise."""
+    return make_conninfo(url, options="-c TimeZone=Asia/Shanghai")
+
+
 def test_sessions_run_in_utc(database: str) -> None:
-    url = database + "&options=-c%20TimeZone%3DAsia/Shanghai"
+    url = far_away(database)
     with connect(url) as conn:
         assert conn.execute("SHOW TimeZone").fetchone() == ("UTC",)
         conn.rollback()
@@ -89,7 +95,7 @@ def test_sessions_run_in_utc(database: str) -> None:
 
 
 def test_pooled_and_async_sessions_run_in_utc(database: str) -> None:
-    url = database + "&options=-c%20TimeZone%3DAsia/Shanghai"
+    url = far_away(database)
     with open_pool(url) as pool, pool.connection() as conn:
         assert conn.execute("SHOW TimeZone").fetchone() == ("UTC",)
 

@@ -99,7 +99,9 @@ def told(store: Store) -> Answers:
         for _ in range(2):
             ask_about_energy(ask)
             ask_about_health(ask)
-            ask(intervals.store_intervals, 1, settled([9.0], LONG_AGO), settled_at=NOON)
+            old = settled([9.0], LONG_AGO)
+            ask(intervals.store_intervals, 1, old, settled_at=NOON)
+            ask(intervals.delete_intervals, 1, old.start_us + 4 * 900_000_000)
             ask(intervals.refresh_hourly, LONG_AGO - DAY, LONG_AGO + DAY)
     return answers
 
@@ -175,7 +177,7 @@ def raise_an_alert(ask: Asking) -> None:
     event_id = ask(alerts.open_alert, 1, **named, **said)
     ask(deliveries.note_news, ["crew", "mail"], NOON)
     ask(deliveries.channels_waiting, ["crew", "mail"], NOON)
-    ask(deliveries.mark_failed, event_id, "mail", "the host is away")
+    ask(deliveries.mark_failed, event_id, "mail", "the host is away", wait_s=60)
     ask(deliveries.next_untold, "crew", NOON)
     ask(deliveries.mark_delivered, event_id, "crew", NOON)
     assert ask(deliveries.next_untold, "crew", NOON) is None
