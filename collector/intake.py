@@ -1,7 +1,9 @@
 """MQTT messages to parcels: whose message it is, what it says, whether it is believed.
 
 A topic is bound to its meter: a meter may only speak for itself. Nothing here raises;
-what is wrong with a message becomes a refusal with its raw bytes.
+what is wrong with a message becomes a refusal with its raw bytes. A message of an
+unknown meter is held, unacknowledged, until the meters were looked up afresh: it may
+have been entered a moment ago.
 """
 
 import logging
@@ -31,17 +33,7 @@ class _Message(NamedTuple):
     topic: str
     payload: bytes
     received_at: datetime
-
-    def parcel(
-        self,
-        readings: list[Reading],
-        refusals: list[Refusal],
-        done: Callable[[], None],
-    ) -> Parcel:
-        """Pack what became of it."""
-        return Parcel(
-            transport=Transport.MQTT, readings=readings, refusals=refusals, done=done
-        )
+    done: Callable[[], None]
 
     def refusals(
         self, faults: Iterable[PayloadError], meter_id: int | None = None
@@ -120,7 +112,13 @@ class Intake:
         self._now = now
         self._counts = counts
         self._speakers: dict[str, _Speaker] = {}
+        self._held: list[_Message] = []
         self._said: set[str] = set()
+
+    @property
+    def held(self) -> int:
+        """How many messages wait for their meter; the sender's window bounds them."""
+        return len(self._held)
 
     def bind(self, meters: Iterable[Meter]) -> tuple[str, ...]:
         """Replace the known meters; return the topics to subscribe to.
@@ -139,22 +137,56 @@ class Intake:
         spoken = [profile for profile in profiles if isinstance(profile, MqttProfile)]
         return tuple(sorted({subscription(profile) for profile in spoken}))
 
-    def parcel(self, topic: str, payload: bytes, done: Callable[[], None]) -> Parcel:
-        """Turn one message into what is to be written."""
-        message = _Message(topic, payload, self._now())
+    def parcel(
+        self, topic: str, payload: bytes, done: Callable[[], None]
+    ) -> Parcel | None:
+        """Turn one message into what is to be written; None where it is held."""
+        message = _Message(topic, payload, self._now(), done)
         speaker = self._speakers.get(topic)
-        if speaker is None:
-            text = f"No meter is known that reports to the topic {topic}."
-            unknown = message.refusals([PayloadError(Reason.UNKNOWN_METER, text)])
-            parcel = message.parcel([], unknown, done)
-        else:
-            parcel = message.parcel(*speaker.judge(message), done)
-        arrived = len(parcel.readings)
-        for refusal in parcel.refusals:
+        if speaker is not None:
+            return self._parcel(message, *speaker.judge(message))
+        self._held.append(message)
+        return None
+
+    def released(self, looked_for: int) -> list[Parcel]:
+        """Return what became of held messages, after `bind`.
+
+        Parameters
+        ----------
+        looked_for : int
+            What `held` was before the meters were read: so many are refused by now,
+            where their meter is still not known.
+
+        """
+        parcels: list[Parcel] = []
+        held, self._held = self._held, []
+        for number, message in enumerate(held):
+            speaker = self._speakers.get(message.topic)
+            if speaker is not None:
+                parcels.append(self._parcel(message, *speaker.judge(message)))
+            elif number < looked_for:
+                text = f"No meter is known that reports to the topic {message.topic}."
+                unknown = PayloadError(Reason.UNKNOWN_METER, text)
+                parcels.append(self._parcel(message, [], message.refusals([unknown])))
+            else:
+                self._held.append(message)
+        return parcels
+
+    def _parcel(
+        self, message: _Message, readings: list[Reading], refusals: list[Refusal]
+    ) -> Parcel:
+        """Pack and count what became of a message."""
+        arrived = len(readings)
+        for refusal in refusals:
             arrived += refusal.readings
         self._counts.asked += arrived
         self._counts.answered += arrived
-        return parcel
+        return Parcel(
+            transport=Transport.MQTT,
+            readings=readings,
+            refusals=refusals,
+            done=message.done,
+        )
 
     def _profile_of(self, meter: Meter) -> MqttProfile | None:
         """Find a meter's profile; say once what is wrong with it."""

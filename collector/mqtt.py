@@ -5,9 +5,9 @@ not by a thread of its own: a message costs no hand-over between threads, and it
 callbacks run where everything else runs.
 
 Messages come at QoS 1 in a persistent session and are acknowledged by calling their
-`done`, not before. What was not acknowledged comes again after a reconnect. At most
-`window` messages wait for their `done` at any time; beyond that the socket is not read,
-and the broker keeps the rest.
+`done`, not before. What was not acknowledged comes again after a reconnect. Only a
+window of messages waits for their `done` at any time; beyond that the socket is not
+read, and the broker keeps the rest.
 
 MQTT 3.1.1 is spoken: both brokers in use here keep its sessions.
 """
@@ -27,6 +27,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from collector.broker import CONNECT_TIMEOUT_S, BrokerAddress, MqttError
+from collector.window import Taken, Window
 
 log = logging.getLogger(__name__)
 
@@ -52,11 +53,9 @@ class MqttLink:
     ) -> None:
         self.broker = broker
         self._topics: tuple[str, ...] = ()
-        self._handler, self._window = on_message, window
+        self._handler, self._window = on_message, Window(window)
         self._received = 0
         self._is_resumed = False
-        self._unacknowledged = 0
-        self._connection = 0
         self._socket: socket.socket | None = None
         self._lost, self._room = asyncio.Event(), asyncio.Event()
         self._room.set()
@@ -114,7 +113,7 @@ class MqttLink:
 
     def stop_reading(self) -> None:
         """Take no more messages; those taken can still be acknowledged."""
-        self._window = 0
+        self._window.close()
         self._pause()
 
     async def close(self) -> None:
@@ -316,7 +315,7 @@ class MqttLink:
         _reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
-        self._connection += 1  # its acknowledgements are void: all of it comes again
+        self._window.forget_order()
         self._lost.set()
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(ConnectionResetError(0, "it hung up"))
@@ -325,11 +324,11 @@ class MqttLink:
         self, _client: paho.Client, _data: object, message: paho.MQTTMessage
     ) -> None:
         self._received += 1
-        self._unacknowledged += 1
-        done = partial(self._acknowledge, self._connection, message.mid, message.qos)
+        payload = bytes(message.payload)
+        taken = self._window.take(message.mid, message.qos, len(payload))
         if self._handler is not None:
-            self._handler(message.topic, bytes(message.payload), done)
-        if self._unacknowledged >= self._window and self._room.is_set():
+            self._handler(message.topic, payload, partial(self._done, taken))
+        if self._window.is_full and self._room.is_set():
             self._pause()
 
     def _pause(self) -> None:
@@ -338,11 +337,10 @@ class MqttLink:
         if self._socket is not None:
             asyncio.get_running_loop().remove_reader(self._socket)
 
-    def _acknowledge(self, connection: int, mid: int, qos: int) -> None:
-        self._unacknowledged -= 1
-        if connection == self._connection:
-            self._client.ack(mid, qos)
-        if self._unacknowledged < self._window // 2 and not self._room.is_set():
+    def _done(self, taken: Taken) -> None:
+        for each in self._window.done(taken):
+            self._client.ack(each.mid, each.qos)
+        if not self._room.is_set() and self._window.is_half_empty:
             self._room.set()
             self._watch_reading()
 

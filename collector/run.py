@@ -5,6 +5,7 @@ watch that notices meters which were added, changed or removed.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -27,6 +28,7 @@ from storage.master import load_meters
 log = logging.getLogger(__name__)
 
 Now = Callable[[], datetime]
+_LOOK_AT_MOST_EVERY_S = 1.0
 DRAIN_S = 1.5
 """At the end, so long for what was read to be written."""
 
@@ -105,6 +107,7 @@ class _Collector:
         self._queue = ParcelQueue()
         self._writer = Writer(self._queue, database_url, counts)
         self._intake = Intake(now, counts[Transport.MQTT])
+        self._stranger_came = asyncio.Event()
         self._polls: dict[int, tuple[Meter, asyncio.Task[None]]] = {}
         self._buses: dict[tuple[str, int], ModbusBus] = {}
         self._group = asyncio.TaskGroup()
@@ -118,8 +121,12 @@ class _Collector:
         self._on_ready = None
 
     def on_message(self, topic: str, payload: bytes, done: Callable[[], None]) -> None:
-        """Queue one MQTT message."""
-        self._queue.put_nowait(self._intake.parcel(topic, payload, done))
+        """Queue one MQTT message, or have its meter looked up."""
+        parcel = self._intake.parcel(topic, payload, done)
+        if parcel is None:
+            self._stranger_came.set()
+        else:
+            self._queue.put_nowait(parcel)
 
     async def run(self) -> None:
         """Run all tasks until cancelled, then stop in order."""
@@ -157,6 +164,8 @@ class _Collector:
         """Bring polls and topics in line with the database, again and again."""
         said, is_first = "", True
         while True:
+            self._stranger_came.clear()
+            strangers = self._intake.held
             try:
                 meters = await asyncio.to_thread(self._load)
             except (DatabaseError, psycopg.Error) as exc:
@@ -166,11 +175,21 @@ class _Collector:
             else:
                 said = ""
                 self._listen(meters)
+                for parcel in self._intake.released(strangers):
+                    self._queue.put_nowait(parcel)
                 self._poll([m for m in meters if m.transport is Transport.MODBUS])
                 if is_first:  # only now: before, every meter would be unknown
                     self._start_link()
                 is_first = False
-            await asyncio.sleep(1.0 if said else self.refresh_every_s)
+            await asyncio.sleep(min(_LOOK_AT_MOST_EVERY_S, self.refresh_every_s))
+            if not said:
+                await self._stranger_or_time()
+
+    async def _stranger_or_time(self) -> None:
+        """Wait until a message comes from a meter not known, or it is time anyway."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.refresh_every_s - _LOOK_AT_MOST_EVERY_S):
+                await self._stranger_came.wait()
 
     def _load(self) -> Sequence[Meter]:
         with connect(self._url) as conn:

@@ -1,5 +1,5 @@
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -79,11 +79,36 @@ def test_a_bad_message_is_refused_with_its_reason_and_bytes(message, reason) -> 
 
 
 def test_an_unknown_meter_is_refused_by_its_topic() -> None:
-    parcel, _ = judged("keywatt/meters/KW-9/reading", payload("KW-9"))
+    counts = Counts()
+    intake = Intake(lambda: NOW, counts)
+    intake.bind([METER])
+    topic = "keywatt/meters/KW-9/reading"
+    assert intake.parcel(topic, payload("KW-9"), lambda: None) is None
+    # Looked up already when it came: it may have been entered since.
+    assert intake.released(0) == []
+    assert (intake.held, counts.asked) == (1, 0)
+    (parcel,) = intake.released(1)
+    assert (intake.held, counts.asked) == (0, 1)
     (refusal,) = parcel.refusals
     assert refusal.reason is Reason.UNKNOWN_METER
     assert refusal.meter_id is None
     assert "keywatt/meters/KW-9/reading" in refusal.text
+
+
+def test_messages_of_a_meter_entered_meanwhile_are_released_in_their_order() -> None:
+    times = [NOW]
+    intake = Intake(lambda: times[-1], Counts())
+    intake.bind([])
+    for energy in (1.0, 2.0):
+        held = payload(energy_import_kwh=energy)
+        assert intake.parcel(TOPIC, held, lambda: None) is None
+    times.append(NOW + timedelta(minutes=1))
+    intake.bind([METER])
+    parcels = intake.released(1)  # the second came while the meters were read
+    readings = [reading for parcel in parcels for reading in parcel.readings]
+    assert [r.values[Quantity.ENERGY_IMPORT_KWH] for r in readings] == [1.0, 2.0]
+    assert {r.received_at for r in readings} == {NOW}
+    assert intake.parcel(TOPIC, payload(), lambda: None) is not None
 
 
 def test_of_a_batch_only_the_bad_ones_are_refused() -> None:

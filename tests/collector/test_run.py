@@ -171,7 +171,7 @@ def test_a_repeat_is_counted_and_stored_once(database, broker, unique) -> None:
 
 
 def test_nothing_is_lost_while_the_database_is_away(
-    plain_database, broker, unique
+    plain_database, broker, unique, caplog
 ) -> None:
     serial = f"C-{unique}"
 
@@ -192,7 +192,7 @@ def test_nothing_is_lost_while_the_database_is_away(
             await line.down()
             await send(broker, *part(200))
             await until(lambda: counts[MQTT].waiting > 0)
-            await asyncio.sleep(0.3)
+            await until(lambda: "Readings wait" in caplog.text)
             await line.up()
             await send(broker, *part(400))
             await until(lambda: counts[MQTT].stored + counts[MQTT].repeated >= 600)
@@ -244,11 +244,39 @@ def test_a_collector_killed_before_the_commit_gets_the_messages_again(
         assert stored(database) == []
         async with collecting(database, broker, unique) as counts:
             await until(lambda: counts[MQTT].stored == 50)
-            await asyncio.sleep(0.1)
-            assert counts[MQTT].repeated == 0
+        assert counts[MQTT].repeated == 0
 
     asyncio.run(run())
     assert [energy for *_, energy in stored(database)] == list(range(50))
+
+
+async def asked_no_more(removed: Unit, other: Unit) -> None:
+    """Wait until a meter is not asked while another is asked five times."""
+    async with asyncio.timeout(20):
+        polls = -1
+        while polls != len(removed.asked_at):
+            polls, more = len(removed.asked_at), len(other.asked_at) + 5
+            await until(lambda more=more: len(other.asked_at) >= more)
+
+
+def test_a_meter_is_known_from_the_moment_it_is_entered(
+    database, broker, unique
+) -> None:
+    # The list of meters would be read again in a minute only.
+    serial, stranger = f"C-{unique}", f"X-{unique}"
+
+    async def run() -> None:
+        async with collecting(database, broker, unique, refresh_every_s=60) as counts:
+            await send(broker, (topic(stranger), payload(stranger)))
+            await until(lambda: counts[MQTT].refused == 1)
+            enter_meters(database, {"serial": serial})
+            messages = [(topic(serial), payload(serial, n, n)) for n in range(20)]
+            await send(broker, *messages)
+            await until(lambda: counts[MQTT].stored == 20)
+
+    asyncio.run(run())
+    assert [energy for *_, energy in stored(database)] == list(range(20))
+    assert [reason for reason, *_ in quarantined(database)] == ["unknown-meter"]
 
 
 def test_meters_are_added_and_removed_while_it_runs(database, broker, unique) -> None:
@@ -275,13 +303,8 @@ def test_meters_are_added_and_removed_while_it_runs(database, broker, unique) ->
                     " WHERE installation.meter_id = meter.meter_id AND unit = 1",
                     {"at": now() - timedelta(minutes=1)},
                 )
-            await asyncio.sleep(0.4)
-            polls = len(units[0].asked_at)
-            more = len(units[1].asked_at) + 5
-            await until(lambda: len(units[1].asked_at) >= more)
-            assert len(units[0].asked_at) == polls
+            await asked_no_more(*units)
             enter_meters(database, {"serial": f"C-{unique}"})
-            await asyncio.sleep(0.4)
             await send(broker, (topic(f"C-{unique}"), payload(f"C-{unique}")))
             await until(lambda: counts[MQTT].stored == 1)
 
@@ -348,7 +371,7 @@ def test_a_database_away_at_the_start_is_said_and_waited_for(
             async with gateway(unit) as port, collecting(line.url, None, "") as counts:
                 at = {"host": HOST, "port": port, "unit": 1}
                 enter_meters(plain_database, {"serial": "M1", **at})
-                await asyncio.sleep(0.2)
+                await until(lambda: caplog.records)
                 await line.up()
                 await until(lambda: counts[MODBUS].stored == 1)
 

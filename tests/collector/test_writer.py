@@ -97,7 +97,7 @@ def test_both_transports_may_be_in_one_taking(database) -> None:
     assert outcomes(database) == {("modbus", "stored"): 3, ("mqtt", "stored"): 3}
 
 
-def test_nothing_is_acknowledged_that_is_not_committed(database) -> None:
+def test_nothing_is_acknowledged_that_is_not_committed(database, caplog) -> None:
     acknowledged: list[int] = []
     parcel = Parcel(
         transport=MQTT, readings=[reading(1, 0)], done=lambda: acknowledged.append(1)
@@ -109,7 +109,7 @@ def test_nothing_is_acknowledged_that_is_not_committed(database) -> None:
         running = asyncio.create_task(Writer(queue, url, counts).run())
         queue.put_nowait(parcel)
         await until(lambda: not len(queue))
-        await asyncio.sleep(0.3)
+        await until(lambda: "Readings wait" in caplog.text)
         running.cancel()
         await asyncio.wait([running])
         # A connection that was being opened is closed.
