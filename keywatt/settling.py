@@ -64,7 +64,8 @@ def settle_point(conn: Connection[TupleRow], point_id: int, now: datetime) -> Se
     Parameters
     ----------
     conn : Connection
-        A pass that fails or is killed leaves its days dirty and the later ones, too.
+        In no `transaction()` block. A pass that fails or is killed leaves its days
+        dirty, and the later ones.
     point_id : int
     now : datetime
         The site's time: nothing later is settled.

@@ -138,7 +138,7 @@ def mark_failed(
     channel: str,
     error: str,
     *,
-    wait_s: float,
+    wait_s: float = 0.0,
 ) -> None:
     """Note a failed attempt with its reason; the event is to be told after a wait.
 

@@ -245,8 +245,7 @@ def settled(database: str, replay: Replay) -> Intervals:
     with connect(database) as conn:
         account = load_account(conn, replay.code)
         (point,) = load_points(conn, account.account_id)
-        with conn.transaction():
-            settle_point(conn, point.point_id, replay.end + AFTER_ALL)
+        settle_point(conn, point.point_id, replay.end + AFTER_ALL)
         return load_intervals(
             conn, point.point_id, replay.start - AFTER_ALL, replay.end + AFTER_ALL
         )
