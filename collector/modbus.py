@@ -108,6 +108,9 @@ class ModbusBus:
             # a ValueError), a NUL, a port over 65535.
             except (OSError, ValueError, OverflowError):
                 is_open = False
+            except BaseException:  # above all a cancellation
+                client.close()
+                raise
             if is_open:
                 self._client, self._unreachable_since = client, None
                 return client

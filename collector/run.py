@@ -28,6 +28,7 @@ from storage.master import load_meters
 log = logging.getLogger(__name__)
 
 Now = Callable[[], datetime]
+_MODBUS = Transport.MODBUS
 _LOOK_AT_MOST_EVERY_S = 1.0
 DRAIN_S = 1.5
 """At the end, so long for what was read to be written."""
@@ -177,7 +178,7 @@ class _Collector:
                 self._listen(meters)
                 for parcel in self._intake.released(strangers):
                     self._queue.put_nowait(parcel)
-                self._poll([m for m in meters if m.transport is Transport.MODBUS])
+                await self._poll([m for m in meters if m.transport is _MODBUS])
                 if is_first:  # only now: before, every meter would be unknown
                     self._start_link()
                 is_first = False
@@ -206,13 +207,17 @@ class _Collector:
         if self.link is not None:
             self.link.listen(topics)
 
-    def _poll(self, meters: Sequence[Meter]) -> None:
+    async def _poll(self, meters: Sequence[Meter]) -> None:
         """Start and stop polls, so that these meters are polled as they are now."""
         wanted = {meter.meter_id: meter for meter in meters}
+        stopping: set[asyncio.Task[None]] = set()
         for meter_id, (meter, task) in list(self._polls.items()):
             if wanted.get(meter_id) != meter or task.done():
                 task.cancel()
+                stopping.add(task)
                 del self._polls[meter_id]
+        if stopping:  # one that is just connecting would leave its connection open
+            await asyncio.wait(stopping, timeout=self.timeout_s)
         for meter_id in wanted.keys() - self._polls.keys():
             self._start(wanted[meter_id])
         used = {(meter.host, meter.port) for meter, _ in self._polls.values()}
