@@ -19,6 +19,7 @@ def streamlit_flags() -> dict[str, str | bool | float | int]:
         "client.showErrorDetails": "none",
         "client.toolbarMode": "minimal",
         "global.developmentMode": False,
+        "logger.hideWelcomeMessage": True,
         "logger.level": "warning",
         "server.fileWatcherType": "none",
         "server.headless": True,

@@ -7,8 +7,7 @@ RuntimeError
 import errno
 import socket
 
-from dashboard.data import Source, configure
-from dashboard.launch import APP, streamlit_flags
+from dashboard.data import Source
 from keywatt.settings import Settings
 from storage.database import open_pool
 
@@ -26,28 +25,19 @@ def serve(settings: Settings, database_url: str) -> None:
         Another program listens there, or the address is not this machine's.
 
     """
-    from streamlit.web import bootstrap  # noqa: PLC0415  takes a second
+    from dashboard.launch import serve as serve_pages  # noqa: PLC0415  takes a second
 
     host, port = settings.dashboard_host, settings.dashboard_port
     _check_address(host, port)
     with open_pool(database_url) as pool:
-        configure(
-            Source(
-                connect=pool.connection,
-                now=settings.site_clock().now,
-                user=settings.user,
-                manager=settings.manager,
-                language=settings.language,
-            )
+        source = Source(
+            connect=pool.connection,
+            now=settings.site_clock().now,
+            user=settings.user,
+            manager=settings.manager,
+            language=settings.language,
         )
-        flags = {
-            **streamlit_flags(),
-            "server.address": host,
-            "server.port": port,
-            "logger.hideWelcomeMessage": True,
-        }
-        bootstrap.load_config_options(flags)
-        bootstrap.run(str(APP), False, [], flags)
+        serve_pages(source, address=host, port=port)
 
 
 def _check_address(host: str, port: int) -> None:
