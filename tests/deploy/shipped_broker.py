@@ -40,7 +40,7 @@ def shipped_broker(
     if not shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin"):
         missing("Mosquitto is not installed: apt-get install mosquitto")
     root.chmod(0o755)
-    for parent in root.parents[:2]:  # pytest's own folders; the broker drops root
+    for parent in root.parents[:3]:  # pytest's own folders; the broker drops root
         parent.chmod(0o755)
     deploy, config, data = root / "deploy", root / "config", root / "data"
     shutil.copytree(DEPLOY, deploy)
