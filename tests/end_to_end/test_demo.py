@@ -19,7 +19,7 @@ from tests.end_to_end.demo_runner import Demo, running
 from tests.support import missing
 
 pytestmark = pytest.mark.slow
-GONE_WITHIN_S = 20.0
+GONE_WITHIN_S = 60.0
 FAST = ("--headless", "--speed", "60", "--days", "1", "--json")
 
 
