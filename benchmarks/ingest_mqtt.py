@@ -24,10 +24,10 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from benchmarks.report import Result, report
 from benchmarks.servers import temporary_postgres
-from collector.broker import BrokerAddress
 from collector.counts import new_counters
-from collector.mqtt import MqttLink
-from collector.publish import connected
+from collector.mqtt.broker import BrokerAddress
+from collector.mqtt.link import MqttLink
+from collector.mqtt.publish import connected
 from collector.run import collect
 from meters.meter import Transport
 from meters.payload import encode_batch, encode_payload

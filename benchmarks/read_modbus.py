@@ -23,8 +23,8 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from benchmarks.report import Result, report
-from collector.modbus import ModbusBus
-from collector.poller import PolledMeter
+from collector.modbus.bus import ModbusBus
+from collector.modbus.poller import PolledMeter
 from meters.blocks import plan_blocks
 from meters.decode import encode_registers
 from meters.meter import Meter, Transport

@@ -12,13 +12,13 @@ from datetime import datetime
 
 import psycopg
 
-from collector.broker import BrokerAddress
 from collector.counts import Counters, new_counters
-from collector.intake import Intake
-from collector.modbus import ModbusBus
-from collector.mqtt import MqttLink
+from collector.modbus.bus import ModbusBus
+from collector.modbus.poller import PolledMeter, poll
+from collector.mqtt.broker import BrokerAddress
+from collector.mqtt.intake import Intake
+from collector.mqtt.link import MqttLink
 from collector.parcel import ParcelQueue
-from collector.poller import PolledMeter, poll
 from collector.writer import Writer
 from meters.meter import Meter, Transport
 from meters.profile import ModbusProfile, ProfileError, load_profile

@@ -12,8 +12,8 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from collector.broker import BrokerAddress, MqttError
-from collector.publish import connected
+from collector.mqtt.broker import BrokerAddress, MqttError
+from collector.mqtt.publish import connected
 from keywatt import embedded
 from keywatt.lengths import in_words
 from keywatt.settings import Settings

@@ -18,7 +18,7 @@ REFUSALS = (
 )
 """Something was asked for or entered that cannot be."""
 FAILURES = (
-    ("collector.broker", "MqttError"),
+    ("collector.mqtt.broker", "MqttError"),
     ("keywatt.demo.state", "DemoError"),
     ("keywatt.embedded", "EmbeddedError"),
     ("keywatt.pages", "PageError"),

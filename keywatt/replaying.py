@@ -11,8 +11,8 @@ from typing import Any
 from accounts.account import Sector
 from accounts.site import SERIAL, ModbusConnection, MqttConnection, Site
 from accounts.tariff import Prices, Tariff
-from collector.broker import BrokerAddress
-from collector.publish import connected
+from collector.mqtt.broker import BrokerAddress
+from collector.mqtt.publish import connected
 from meters.form import checked
 from meters.meter import Transport
 from meters.modbus_profile import ModbusProfile

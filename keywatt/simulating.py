@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
-from collector.broker import BrokerAddress
-from collector.publish import connected
+from collector.mqtt.broker import BrokerAddress
+from collector.mqtt.publish import connected
 from keywatt.running import cancelled_at
 from meters.meter import Transport
 from simulators.fleet import KEY_ACCOUNTS, demo_meters, ports_from

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import pytest
 
-from collector.broker import BrokerAddress
+from collector.mqtt.broker import BrokerAddress
 from tests.support import missing
 
 HOST = "127.0.0.1"

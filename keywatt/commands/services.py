@@ -17,7 +17,7 @@ from keywatt.commands.common import (
 )
 
 if TYPE_CHECKING:
-    from collector.broker import BrokerAddress
+    from collector.mqtt.broker import BrokerAddress
     from keywatt.settings import Settings
 
 _STOP = "Ctrl-C or SIGTERM stops it cleanly. It logs on standard error."
@@ -70,7 +70,7 @@ def add_to(app: typer.Typer) -> None:
 
 def broker_of(settings: "Settings") -> "BrokerAddress":
     """Return where the broker is and as whom we come."""
-    from collector.broker import BrokerAddress
+    from collector.mqtt.broker import BrokerAddress
 
     password = settings.broker_password
     return BrokerAddress(
@@ -105,7 +105,7 @@ def _collect(settings: "Settings", counts_file: Path | None) -> None:
 
 
 def _work(settings: "Settings") -> None:
-    from collector.publish import publish_now
+    from collector.mqtt.publish import publish_now
     from keywatt.jobs import run_worker
     from keywatt.running import migrated, run_until_stopped
 

@@ -7,18 +7,18 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 from collector.counts import new_counters
-from collector.mqtt import MqttLink
-from collector.publish import connected
+from collector.mqtt.link import MqttLink
+from collector.mqtt.publish import connected
 from collector.run import collect
 from meters.meter import Transport
 from storage.database import connect
-from tests.collector.gateway import Unit, gateway
 from tests.collector.master import (
     enter_meters,
     outcomes,
     quarantined,
     stored,
 )
+from tests.collector.modbus.gateway import Unit, gateway
 from tests.collector.proxy import line_to
 from tests.collector.waiting import until
 from tests.fix_broker import HOST
@@ -205,7 +205,7 @@ def test_nothing_is_lost_while_the_database_is_away(
 COLLECTOR = """
 import asyncio, sys
 from datetime import UTC, datetime
-from collector.broker import BrokerAddress
+from collector.mqtt.broker import BrokerAddress
 from collector.run import collect
 
 url, port, client_id = sys.argv[1:]

@@ -19,9 +19,9 @@ from accounts.site import (
 )
 from accounts.tariff import Prices, Tariff
 from analytics.settle import Intervals
-from collector.broker import BrokerAddress
 from collector.counts import Counts, new_counters
-from collector.publish import connected
+from collector.mqtt.broker import BrokerAddress
+from collector.mqtt.publish import connected
 from collector.run import collect
 from keywatt.settling import settle_point
 from meters.meter import Transport

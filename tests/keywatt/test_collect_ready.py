@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from collector.counts import new_counters
-from collector.publish import connected
+from collector.mqtt.publish import connected
 from collector.run import collect
 from meters.meter import Transport
 from tests.collector.master import enter_meters

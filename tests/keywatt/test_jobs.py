@@ -17,8 +17,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from collector.mqtt import MqttLink
-from collector.publish import publish_now
+from collector.mqtt.link import MqttLink
+from collector.mqtt.publish import publish_now
 from keywatt import jobs
 from keywatt.jobs import Pace, run_worker
 from keywatt.threads import in_thread

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from collector.modbus import MeterError, ModbusBus
+from collector.modbus.bus import MeterError, ModbusBus
 from meters.blocks import Block, plan_blocks
 from meters.decode import Decoded, decode_blocks
 from meters.profile import ModbusProfile, load_profile, profile_names

@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import psycopg
 import pytest
+from psycopg import Connection
+from psycopg.rows import TupleRow
 
 from meters.quantity import QUANTITIES
 from meters.reading import ReadingBatch, joined, utc_us
@@ -263,14 +265,23 @@ def test_a_backend_killed_in_mid_transaction_leaves_nothing(
             os.kill(conn.info.backend_pid, signal.SIGKILL)
             await conn.execute("SELECT 1")
 
-    with pytest.raises(psycopg.OperationalError):
-        asyncio.run(write_and_kill())
+    with connect(plain_database) as bystander:
+        with pytest.raises(psycopg.OperationalError):
+            asyncio.run(write_and_kill())
+        wait_until_recovering(bystander)
     store = Store(plain_database)
     wait_until_up(plain_database)
     assert len(stored(store)) == 0
     assert rows(store, "SELECT * FROM collection_count") == []
     assert rows(store, "SELECT * FROM quarantine") == []
     assert write(store, batch(100)) == Written(100, 0, 0)
+
+
+def wait_until_recovering(bystander: Connection[TupleRow]) -> None:
+    """Every connection is ended then; before, the server would still let us in."""
+    with suppress(psycopg.OperationalError):
+        while True:
+            bystander.execute("SELECT 1")
 
 
 def wait_until_up(url: str) -> None:

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Protocol
 
 from collector.counts import Counts
-from collector.modbus import MeterError
+from collector.modbus.bus import MeterError
 from collector.parcel import Parcel, ParcelQueue
 from meters.blocks import Block, plan_blocks
 from meters.bounds import after_removal, check

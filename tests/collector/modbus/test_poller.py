@@ -8,13 +8,13 @@ from itertools import pairwise
 import pytest
 
 from collector.counts import Counts
-from collector.modbus import MeterError, ModbusBus
+from collector.modbus.bus import MeterError, ModbusBus
+from collector.modbus.poller import PolledMeter, poll
 from collector.parcel import ParcelQueue
-from collector.poller import PolledMeter, poll
 from meters.meter import Meter, Transport
 from meters.quantity import Quantity
 from meters.refusal import Reason
-from tests.collector.gateway import Unit, gateway, modbus_profile
+from tests.collector.modbus.gateway import Unit, gateway, modbus_profile
 from tests.collector.waiting import until
 from tests.fix_broker import HOST
 

@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from collector.broker import CONNECT_TIMEOUT_S, BrokerAddress, MqttError
-from collector.mqtt import MqttLink
+from collector.mqtt.broker import CONNECT_TIMEOUT_S, BrokerAddress, MqttError
+from collector.mqtt.link import MqttLink
 
 
 @contextlib.asynccontextmanager

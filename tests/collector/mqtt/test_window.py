@@ -1,4 +1,4 @@
-from collector.window import Window
+from collector.mqtt.window import Window
 
 
 def test_it_is_full_by_messages_and_half_empty_below_half() -> None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from collector.broker import BrokerAddress, MqttError
-from collector.mqtt import MqttLink
-from collector.publish import connected, publish_now
+from collector.mqtt.broker import BrokerAddress, MqttError
+from collector.mqtt.link import MqttLink
+from collector.mqtt.publish import connected, publish_now
 from tests.collector.waiting import until
 from tests.fix_broker import HOST, TestBroker, free_port, running
 from tests.support import missing
@@ -277,4 +277,4 @@ def test_what_is_wrong_is_said_once_while_it_is_tried_again(caplog) -> None:
             await asyncio.wait_for(link.keep(), 1.2)
 
     asyncio.run(run())
-    assert len([r for r in caplog.records if r.name == "collector.mqtt"]) == 1
+    assert len([r for r in caplog.records if r.name == "collector.mqtt.link"]) == 1

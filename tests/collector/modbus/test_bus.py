@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 import pytest
 from pymodbus.constants import ExcCodes
 
-from collector.modbus import MeterError, ModbusBus
+from collector.modbus.bus import MeterError, ModbusBus
 from meters.blocks import Block, plan_blocks
 from meters.decode import decode_blocks
 from meters.quantity import Quantity
-from tests.collector.gateway import Unit, gateway, modbus_profile, raw_server
+from tests.collector.modbus.gateway import Unit, gateway, modbus_profile, raw_server
 from tests.fix_broker import HOST, free_port
 
 IMPORT = Quantity.ENERGY_IMPORT_KWH

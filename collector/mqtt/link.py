@@ -26,8 +26,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from collector.broker import CONNECT_TIMEOUT_S, BrokerAddress, MqttError
-from collector.window import Taken, Window
+from collector.mqtt.broker import CONNECT_TIMEOUT_S, BrokerAddress, MqttError
+from collector.mqtt.window import Taken, Window
 
 log = logging.getLogger(__name__)
 

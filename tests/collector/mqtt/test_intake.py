@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.counts import Counts
-from collector.intake import Intake
+from collector.mqtt.intake import Intake
 from meters.meter import Meter, Transport
 from meters.quantity import Quantity
 from meters.refusal import MOST_RAW_BYTES, Reason

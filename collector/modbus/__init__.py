@@ -1,0 +1,1 @@
+"""Over Modbus: buses, and meters asked at their pace."""

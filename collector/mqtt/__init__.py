@@ -1,0 +1,1 @@
+"""Over MQTT: one link to a broker, and what its messages say."""
