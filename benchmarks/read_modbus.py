@@ -137,7 +137,7 @@ async def measure(port: int, given: argparse.Namespace) -> tuple[float, float]:
 
     async def ours() -> None:
         parcel = await polled.read(lambda: datetime.now(UTC))
-        if not parcel.readings:
+        if not len(parcel.batch):
             raise RuntimeError(parcel.refusals[0].text)
 
     rates: dict[str, list[float]] = {"bare": [], "ours": []}

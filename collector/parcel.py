@@ -9,10 +9,10 @@ it when `done` is called (DESIGN.md, way of the data, 3).
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from meters.meter import Transport
-from meters.reading import Reading
+from meters.reading import Reading, ReadingBatch, batch_of
 from meters.refusal import Refusal
 
 _QUIET_S = 0.004
@@ -23,20 +23,31 @@ def _nothing() -> None:
     """Nobody waits for this parcel."""
 
 
-# Not frozen: that would make every message dearer by a microsecond.
 @dataclass(kw_only=True, slots=True)
 class Parcel:
     """Readings and refusals that came together and are committed together."""
 
     transport: Transport
-    readings: Sequence[Reading] = ()
+    batch: ReadingBatch = field(default_factory=lambda: batch_of([]))
     refusals: Sequence[Refusal] = ()
     done: Callable[[], None] = _nothing
+
+    @classmethod
+    def of(
+        cls,
+        transport: Transport,
+        readings: Sequence[Reading] = (),
+        refusals: Sequence[Refusal] = (),
+        done: Callable[[], None] = _nothing,
+    ) -> "Parcel":
+        """Pack single readings."""
+        batch = batch_of(readings)
+        return cls(transport=transport, batch=batch, refusals=refusals, done=done)
 
     @property
     def size(self) -> int:
         """Rows it will become, at least 1."""
-        return len(self.readings) + len(self.refusals) or 1
+        return len(self.batch) + len(self.refusals) or 1
 
 
 class ParcelQueue:

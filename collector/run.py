@@ -17,7 +17,7 @@ from collector.modbus.bus import ModbusBus
 from collector.modbus.poller import PolledMeter, poll
 from collector.mqtt.broker import BrokerAddress
 from collector.mqtt.intake import Intake
-from collector.mqtt.link import MqttLink
+from collector.mqtt.link import Message, MqttLink
 from collector.parcel import ParcelQueue
 from collector.writer import Writer
 from meters.meter import Meter, Transport
@@ -73,7 +73,7 @@ async def collect(
     collector.refresh_every_s, collector.timeout_s = refresh_every_s, timeout_s
     if broker is not None:
         collector.link = _Link(
-            broker, client_id=client_id, on_message=collector.on_message
+            broker, client_id=client_id, on_message=collector.on_messages
         )
         collector.link.on_subscribed = collector.is_ready
     await collector.run()
@@ -121,13 +121,15 @@ class _Collector:
             self._on_ready()
         self._on_ready = None
 
-    def on_message(self, topic: str, payload: bytes, done: Callable[[], None]) -> None:
-        """Queue one MQTT message, or have its meter looked up."""
-        parcel = self._intake.parcel(topic, payload, done)
-        if parcel is None:
-            self._stranger_came.set()
-        else:
+    def on_messages(
+        self, messages: Sequence[Message], done: Callable[[], None]
+    ) -> None:
+        """Queue MQTT messages, and have meters looked up that are not known."""
+        parcel = self._intake.parcel(messages, done)
+        if parcel is not None:
             self._queue.put_nowait(parcel)
+        if self._intake.held:
+            self._stranger_came.set()
 
     async def run(self) -> None:
         """Run all tasks until cancelled, then stop in order."""

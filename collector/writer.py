@@ -20,7 +20,7 @@ from psycopg.rows import TupleRow
 from collector.counts import Counters
 from collector.parcel import Parcel, ParcelQueue
 from meters.meter import Transport
-from meters.reading import Reading, batch_of
+from meters.reading import ReadingBatch, from_utc_us, joined
 from meters.refusal import Reason, Refusal
 from storage.database import DatabaseError, connect_async
 from storage.readings import Written, write_batch
@@ -79,30 +79,30 @@ class Writer:
 
     async def _write(self, transport: Transport, parcels: Sequence[Parcel]) -> None:
         """Write parcels until they are committed, then say so to each."""
-        readings = [reading for parcel in parcels for reading in parcel.readings]
+        batch = joined(parcel.batch for parcel in parcels)
         refusals = [refusal for parcel in parcels for refusal in parcel.refusals]
-        await self._store(transport, readings, refusals)
+        await self._store(transport, batch, refusals)
         for parcel in parcels:
             parcel.done()
 
     async def _store(
         self,
         transport: Transport,
-        readings: Sequence[Reading],
+        batch: ReadingBatch,
         refusals: Sequence[Refusal],
     ) -> None:
         """Commit these rows, apart from one another where some cannot be stored."""
         try:
-            written = await self._until_committed(transport, readings, refusals)
+            written = await self._until_committed(transport, batch, refusals)
         except DATA_FAULTS as exc:
-            if len(readings) + len(refusals) == 1:
-                await self._set_aside(transport, readings, refusals, exc)
+            if len(batch) + len(refusals) == 1:
+                await self._set_aside(transport, batch, refusals, exc)
                 return
-            half, rest = len(readings) // 2, len(refusals) // 2
-            if readings and refusals:
-                half, rest = len(readings), 0
-            await self._store(transport, readings[:half], refusals[:rest])
-            await self._store(transport, readings[half:], refusals[rest:])
+            half, rest = len(batch) // 2, len(refusals) // 2
+            if len(batch) and refusals:
+                half, rest = len(batch), 0
+            await self._store(transport, batch[:half], refusals[:rest])
+            await self._store(transport, batch[half:], refusals[rest:])
             return
         counts = self._counts[transport]
         counts.stored += written.stored
@@ -112,17 +112,17 @@ class Writer:
     async def _set_aside(
         self,
         transport: Transport,
-        readings: Sequence[Reading],
+        batch: ReadingBatch,
         refusals: Sequence[Refusal],
         exc: Exception,
     ) -> None:
         """Put the one row that the database does not take into quarantine."""
-        try:
-            refusal = _refused_by_database(readings[0], transport, exc)
-        except IndexError:
+        if len(batch):
+            refusal = _refused_by_database(batch, transport, exc)
+        else:
             refusal = _made_plain(refusals[0])
         try:
-            written = await self._until_committed(transport, [], [refusal])
+            written = await self._until_committed(transport, batch[:0], [refusal])
             self._counts[transport].refused += written.refused
         except DATA_FAULTS:
             self._counts[transport].refused += refusal.readings
@@ -131,11 +131,11 @@ class Writer:
     async def _until_committed(
         self,
         transport: Transport,
-        readings: Sequence[Reading],
+        batch: ReadingBatch,
         refusals: Sequence[Refusal],
     ) -> Written:
         """Write in one transaction, as often as it takes to find the database."""
-        batch, pause_s = batch_of(readings), _FASTEST_RETRY_S
+        pause_s = _FASTEST_RETRY_S
         while True:
             try:
                 async with asyncio.timeout(_WRITE_TIMEOUT_S):
@@ -204,17 +204,17 @@ def _transport(parcel: Parcel) -> Transport:
 
 
 def _refused_by_database(
-    reading: Reading, transport: Transport, exc: Exception
+    batch: ReadingBatch, transport: Transport, exc: Exception
 ) -> Refusal:
-    """Make the refusal of a reading that the database does not take."""
+    """Make the refusal of the one reading that the database does not take."""
     said = str(exc).strip().partition("\n")[0]
     return Refusal(
         reason=Reason.UNDECODABLE,
         text=_plain(f"The database does not take this reading: {said}"),
-        source=f"meter {reading.meter_id}",
+        source=f"meter {batch.meter_id[0]}",
         transport=transport,
-        received_at=reading.received_at,
-        raw=repr(reading).encode(errors="backslashreplace"),
+        received_at=from_utc_us(batch.received_us[0]),
+        raw=repr(batch).encode(errors="backslashreplace"),
     )
 
 

@@ -1,18 +1,26 @@
 """What no honest reading can say: checked on each before it is stored. Pure."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import isfinite
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from meters.meter import Meter
-from meters.quantity import REGISTERS, Quantity
+from meters.quantity import COLUMN, REGISTERS, Quantity
+from meters.reading import IntArray, ReadingBatch, utc_us
 from meters.refusal import Reason
 
 GREATEST = 1e15
 """Beyond what any meter shows, of any quantity: fifteen digits are the most."""
 FURTHEST_AHEAD = timedelta(hours=1)
 """A meter's clock may run ahead of ours by this much."""
+_AHEAD_US = FURTHEST_AHEAD // timedelta(microseconds=1)
+_REGISTERS = [COLUMN[quantity] for quantity in REGISTERS]
+_EVER = np.iinfo(np.int64)
 
 
 class Objection(NamedTuple):
@@ -68,6 +76,47 @@ def check(
             f"{meter.serial} was installed, {meter.installed_at.isoformat()}.",
         )
     return after_removal(meter, measured_at, "measured")
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """How long a meter was there, in microseconds since 1970 UTC."""
+
+    from_us: int
+    until_us: int
+
+    @classmethod
+    def of(cls, meter: Meter) -> "Stay":
+        """Take a meter's present installation; what is not known bounds nothing."""
+        since, until = meter.installed_at, meter.removed_at
+        return cls(
+            int(_EVER.min) if since is None else utc_us(since),
+            int(_EVER.max) if until is None else utc_us(until),
+        )
+
+
+def believable(
+    batch: ReadingBatch, from_us: IntArray, until_us: IntArray, now_us: int
+) -> npt.NDArray[np.bool_]:
+    """Say of each reading of a batch whether `check` finds nothing against it.
+
+    Parameters
+    ----------
+    batch : ReadingBatch
+        n readings.
+    from_us, until_us : array, shape (n,)
+        The stay of each reading's meter. [microseconds since 1970 UTC]
+    now_us : int
+        [microseconds since 1970 UTC]
+
+    """
+    values, measured_us = batch.values, batch.measured_us
+    # NaN, which is nothing given, is neither greater nor less.
+    right = ~(np.abs(values) > GREATEST).any(axis=1)
+    right &= ~(values[:, _REGISTERS] < 0.0).any(axis=1)
+    right &= measured_us <= now_us + _AHEAD_US
+    right &= (from_us <= measured_us) & (measured_us <= until_us)
+    return right
 
 
 def after_removal(meter: Meter, at: datetime, what: str) -> Objection | None:

@@ -71,6 +71,33 @@ class ReadingBatch:
         """Count the readings."""
         return int(self.meter_id.size)
 
+    def __getitem__(self, rows: slice | npt.NDArray[np.bool_]) -> "ReadingBatch":
+        """Take some of the readings."""
+        return ReadingBatch(
+            meter_id=self.meter_id[rows],
+            measured_us=self.measured_us[rows],
+            received_us=self.received_us[rows],
+            values=self.values[rows],
+        )
+
+    def readings(self) -> list[Reading]:
+        """Take it apart, where single readings are shown or judged."""
+        return [
+            Reading(
+                meter_id=int(self.meter_id[row]),
+                measured_at=from_utc_us(self.measured_us[row]),
+                received_at=from_utc_us(self.received_us[row]),
+                values={
+                    quantity: float(value)
+                    for quantity, value in zip(
+                        QUANTITIES, self.values[row], strict=True
+                    )
+                    if not math.isnan(value)
+                },
+            )
+            for row in range(len(self))
+        ]
+
 
 def batch_of(readings: Sequence[Reading]) -> ReadingBatch:
     """Turn readings into columns, in their order."""

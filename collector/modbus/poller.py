@@ -79,7 +79,7 @@ class PolledMeter:
             received_at=at,
             values=decoded.values,
         )
-        return Parcel(transport=Transport.MODBUS, readings=[reading])
+        return Parcel.of(Transport.MODBUS, [reading])
 
     def _refused(
         self,

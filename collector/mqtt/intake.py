@@ -4,105 +4,39 @@ A topic is bound to its meter: a meter may only speak for itself. Nothing here r
 what is wrong with a message becomes a refusal with its raw bytes. A message of an
 unknown meter is held, unacknowledged, until the meters were looked up afresh: it may
 have been entered a moment ago.
+
+Messages that came together are judged together, by the column (`collector.mqtt.sheet`).
 """
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 from collector.counts import Counts
+from collector.mqtt.packets import Message
+from collector.mqtt.sheet import Judged, Sheet
+from collector.mqtt.speaker import Speaker, refusals_of
 from collector.parcel import Parcel
-from meters.bounds import check
 from meters.meter import Meter, Transport
-from meters.payload import Parsed, PayloadError, split_payload
+from meters.payload import PayloadError
 from meters.profile import MqttProfile, ProfileError, load_profile, profile_names
-from meters.reading import Reading
-from meters.refusal import MOST_RAW_BYTES, Reason, Refusal
+from meters.reading import batch_of
+from meters.refusal import Reason
 from meters.topic import subscription, topic_of
 
 log = logging.getLogger(__name__)
 
 Now = Callable[[], datetime]
+Done = Callable[[], None]
 
 
-class _Message(NamedTuple):
-    """One MQTT message as it came."""
+class _Held(NamedTuple):
+    """One message of a meter that is not known yet."""
 
-    topic: str
-    payload: bytes
+    message: Message
     received_at: datetime
-    done: Callable[[], None]
-
-    def refusals(
-        self, faults: Iterable[PayloadError], meter_id: int | None = None
-    ) -> list[Refusal]:
-        """Keep it for the quarantine: once for each reason, however much is wrong."""
-        by_reason: dict[Reason, list[PayloadError]] = {}
-        for fault in faults:
-            by_reason.setdefault(fault.reason, []).append(fault)
-        raw = self.payload[:MOST_RAW_BYTES]
-        return [
-            Refusal(
-                reason=reason,
-                text=_told(same),
-                source=self.topic,
-                transport=Transport.MQTT,
-                received_at=self.received_at,
-                raw=raw,
-                meter_id=meter_id,
-                readings=sum(fault.readings for fault in same),
-            )
-            for reason, same in by_reason.items()
-        ]
-
-
-def _told(faults: Sequence[PayloadError]) -> str:
-    """Tell the first, and how many more there are."""
-    more = len(faults) - 1
-    first = faults[0].text
-    return f"{first.removesuffix('.')} (and {more} more)." if more else first
-
-
-@dataclass(frozen=True, slots=True)
-class _Speaker:
-    """The meter to which a topic is bound, and how it speaks."""
-
-    meter: Meter
-    profile: MqttProfile
-
-    def judge(self, message: _Message) -> tuple[list[Reading], list[Refusal]]:
-        """Sort a message's readings into those believed and those refused."""
-        meter_id = self.meter.meter_id
-        try:
-            parsed, wrong = split_payload(self.profile, message.payload)
-        except PayloadError as exc:
-            parsed, wrong = [], [exc]
-        readings: list[Reading] = []
-        for one in parsed:
-            fault = self._fault(one, message.received_at)
-            if fault is not None:
-                wrong.append(PayloadError(*fault))
-                continue
-            readings.append(
-                Reading(
-                    meter_id=meter_id,
-                    measured_at=one.measured_at,
-                    received_at=message.received_at,
-                    values=one.values,
-                )
-            )
-        return readings, message.refusals(wrong, meter_id) if wrong else []
-
-    def _fault(self, one: Parsed, now: datetime) -> tuple[Reason, str] | None:
-        """Say why a reading is not believed, if it is not."""
-        if one.serial is not None and one.serial != self.meter.serial:
-            return Reason.WRONG_TOPIC, (
-                f"The payload speaks for meter {one.serial}, its topic belongs to "
-                f"meter {self.meter.serial}."
-            )
-        return check(self.meter, one.measured_at, one.values, now)
+    done: Done
 
 
 class Intake:
@@ -111,8 +45,8 @@ class Intake:
     def __init__(self, now: Now, counts: Counts) -> None:
         self._now = now
         self._counts = counts
-        self._speakers: dict[str, _Speaker] = {}
-        self._held: list[_Message] = []
+        self._speakers: dict[str, Speaker] = {}
+        self._held: list[_Held] = []
         self._said: set[str] = set()
 
     @property
@@ -126,27 +60,43 @@ class Intake:
         Those of the house's own profiles are always among them, so that a meter nobody
         has entered yet is seen in quarantine.
         """
-        speakers: dict[str, _Speaker] = {}
+        speakers: dict[str, Speaker] = {}
         profiles = [load_profile(name) for name in profile_names()]
         for meter in meters:
             profile = self._profile_of(meter)
             if profile is not None:
-                speakers[topic_of(profile, meter.serial)] = _Speaker(meter, profile)
+                speakers[topic_of(profile, meter.serial)] = Speaker.of(meter, profile)
                 profiles.append(profile)
         self._speakers = speakers
         spoken = [profile for profile in profiles if isinstance(profile, MqttProfile)]
         return tuple(sorted({subscription(profile) for profile in spoken}))
 
-    def parcel(
-        self, topic: str, payload: bytes, done: Callable[[], None]
-    ) -> Parcel | None:
-        """Turn one message into what is to be written; None where it is held."""
-        message = _Message(topic, payload, self._now(), done)
-        speaker = self._speakers.get(topic)
-        if speaker is not None:
-            return self._parcel(message, *speaker.judge(message))
-        self._held.append(message)
-        return None
+    def parcel(self, messages: Sequence[Message], done: Done) -> Parcel | None:
+        """Turn messages that came together into what is to be written.
+
+        Returns
+        -------
+        Parcel or None
+            None where all of them are held. `done` is called when none of them is
+            waited for any more.
+
+        """
+        now, speakers = self._now(), self._speakers
+        sheet = Sheet(now)
+        strangers: list[Message] = []
+        for message in messages:
+            speaker = speakers.get(message.topic)
+            if speaker is None:
+                strangers.append(message)
+            else:
+                sheet.add(speaker, message)
+        if strangers:
+            known = len(messages) > len(strangers)
+            done = _after(len(strangers) + known, done)
+            self._held += [_Held(message, now, done) for message in strangers]
+            if not known:
+                return None
+        return self._packed(sheet.judged(), done)
 
     def released(self, looked_for: int) -> list[Parcel]:
         """Return what became of held messages, after `bind`.
@@ -160,32 +110,32 @@ class Intake:
         """
         parcels: list[Parcel] = []
         held, self._held = self._held, []
-        for number, message in enumerate(held):
+        for number, one in enumerate(held):
+            message, received_at, done = one
             speaker = self._speakers.get(message.topic)
             if speaker is not None:
-                parcels.append(self._parcel(message, *speaker.judge(message)))
+                sheet = Sheet(received_at)
+                sheet.add(speaker, message)
+                parcels.append(self._packed(sheet.judged(), done))
             elif number < looked_for:
                 text = f"No meter is known that reports to the topic {message.topic}."
                 unknown = PayloadError(Reason.UNKNOWN_METER, text)
-                parcels.append(self._parcel(message, [], message.refusals([unknown])))
+                refusals = refusals_of(message, received_at, [unknown])
+                parcels.append(self._packed(Judged(batch_of([]), refusals), done))
             else:
-                self._held.append(message)
+                self._held.append(one)
         return parcels
 
-    def _parcel(
-        self, message: _Message, readings: list[Reading], refusals: list[Refusal]
-    ) -> Parcel:
-        """Pack and count what became of a message."""
-        arrived = len(readings)
-        for refusal in refusals:
-            arrived += refusal.readings
+    def _packed(self, judged: Judged, done: Done) -> Parcel:
+        """Pack and count what became of messages."""
+        arrived = len(judged.batch) + sum(r.readings for r in judged.refusals)
         self._counts.asked += arrived
         self._counts.answered += arrived
         return Parcel(
             transport=Transport.MQTT,
-            readings=readings,
-            refusals=refusals,
-            done=message.done,
+            batch=judged.batch,
+            refusals=judged.refusals,
+            done=done,
         )
 
     def _profile_of(self, meter: Meter) -> MqttProfile | None:
@@ -202,3 +152,16 @@ class Intake:
             log.error("%s", said)
         self._said.add(said)
         return None
+
+
+def _after(times: int, done: Done) -> Done:
+    """Return what calls `done` when it was itself called so many times."""
+    left = times
+
+    def one_more() -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            done()
+
+    return one_more

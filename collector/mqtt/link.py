@@ -1,8 +1,4 @@
-"""One MQTT connection: the only file that imports paho-mqtt.
-
-paho's client is driven by the event loop itself (its socket is watched like any other),
-not by a thread of its own: a message costs no hand-over between threads, and its
-callbacks run where everything else runs.
+"""One link to a broker: it connects again by itself and bounds what waits in memory.
 
 Messages come at QoS 1 in a persistent session and are acknowledged by calling their
 `done`, not before. What was not acknowledged comes again after a reconnect. Only a
@@ -21,23 +17,20 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
-
 from collector.mqtt.broker import CONNECT_TIMEOUT_S, BrokerAddress, MqttError
+from collector.mqtt.client import MOST_UNCONFIRMED, MqttClient
+from collector.mqtt.packets import Message
 from collector.mqtt.window import Taken, Window
+
+__all__ = ["Handler", "Message", "MqttLink"]
 
 log = logging.getLogger(__name__)
 
 KEEP_ALIVE_S = 30
-_READS_AT_ONCE = 64
 _FASTEST_RETRY_S, _SLOWEST_RETRY_S = 0.5, 30.0
-_PUBLISH_WINDOW = 1000
 
-Handler = Callable[[str, bytes, Callable[[], None]], None]
-"""Called with topic, payload and `done`; must neither raise nor wait."""
+Handler = Callable[[Sequence[Message], Callable[[], None]], None]
+"""Called with messages that came together and their `done`; must not raise or wait."""
 
 
 class MqttLink:
@@ -49,24 +42,30 @@ class MqttLink:
         *,
         client_id: str,
         on_message: Handler | None = None,
-        window: int = 5000,
+        window: int = 10_000,
+        keep_alive_s: int = KEEP_ALIVE_S,
     ) -> None:
         self.broker = broker
         self._topics: tuple[str, ...] = ()
         self._handler, self._window = on_message, Window(window)
-        self._received = 0
         self._is_resumed = False
-        self._socket: socket.socket | None = None
-        self._lost, self._room = asyncio.Event(), asyncio.Event()
-        self._room.set()
-        self._answer: asyncio.Future[Sequence[ReasonCode]] | None = None
+        self._lost, self._has_room = asyncio.Event(), asyncio.Event()
+        self._has_room.set()
+        self._login: asyncio.Future[str | None] | None = None
+        self._grants: asyncio.Future[Sequence[bool]] | None = None
         self._unconfirmed: dict[int, asyncio.Future[None]] = {}
-        self._client = self._make_client(client_id)
+        self._client = MqttClient(
+            broker,
+            self,
+            client_id=client_id,
+            is_persistent=on_message is not None,
+            keep_alive_s=keep_alive_s,
+        )
 
     @property
     def is_connected(self) -> bool:
         """Whether the broker has let us in and the connection stands."""
-        return self._client.is_connected()
+        return self._client.is_connected
 
     async def connect(self) -> None:
         """Connect once and subscribe; raise `MqttError` where that fails."""
@@ -102,14 +101,14 @@ class MqttLink:
             pause_s, said = _FASTEST_RETRY_S, ""
             await self._until_lost()
             log.warning("Lost the connection to the MQTT broker at %s.", self.broker)
-            await self._room.wait()  # what comes again needs room in memory
+            await self._has_room.wait()  # what comes again needs room in memory
 
     def listen(self, topics: tuple[str, ...]) -> None:
         """Subscribe to these topics at QoS 1, now if connected and after every loss."""
         new = [topic for topic in topics if topic not in self._topics]
         self._topics = topics
         if new and self.is_connected:
-            self._client.subscribe([(topic, 1) for topic in new])
+            self._client.subscribe(new)
 
     def stop_reading(self) -> None:
         """Take no more messages; those taken can still be acknowledged."""
@@ -118,16 +117,7 @@ class MqttLink:
 
     async def close(self) -> None:
         """Send what is due, above all acknowledgements, and disconnect."""
-        line = None if self._socket is None else self._socket.dup()
-        self._hang_up()
-        if line is None:
-            return
-        # paho has closed its end; ours is open until the broker's is. To close it with
-        # messages unread would reset it, and the broker might lose our last words.
-        with contextlib.suppress(OSError), contextlib.closing(line):
-            async with asyncio.timeout(1):
-                while await asyncio.get_running_loop().sock_recv(line, 1 << 16):
-                    pass
+        await self._client.close()
 
     async def publish(self, topic: str, payload: bytes) -> None:
         """Publish at QoS 1 and wait for the broker's confirmation.
@@ -140,88 +130,42 @@ class MqttLink:
         """Publish many at QoS 1, a window at a time, until all are confirmed."""
         waiting: deque[asyncio.Future[None]] = deque()
         for topic, payload in messages:
-            if len(waiting) >= _PUBLISH_WINDOW:
+            if len(waiting) >= MOST_UNCONFIRMED:
                 await waiting.popleft()
             waiting.append(self._post(topic, payload))
         for confirmed in waiting:
             await confirmed
 
-    def _make_client(self, client_id: str) -> paho.Client:
-        client = paho.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=client_id,
-            clean_session=self._handler is None,
-            manual_ack=True,
-        )
-        if self.broker.username is not None:
-            client.username_pw_set(self.broker.username, self.broker.password)
-        client.connect_timeout = CONNECT_TIMEOUT_S
-        client.max_inflight_messages_set(_PUBLISH_WINDOW)
-        client.on_connect = self._on_connect
-        client.on_subscribe = self._on_subscribe
-        client.on_message = self._on_message
-        client.on_publish = self._on_publish
-        client.on_disconnect = self._on_disconnect
-        client.on_socket_close = self._on_socket_close
-        client.on_socket_register_write = self._on_want_write
-        client.on_socket_unregister_write = self._on_want_no_write
-        return client
-
     # -- connecting
 
     async def _open(self) -> None:
+        loop = asyncio.get_running_loop()
         self._lost.clear()
+        self._login, self._grants = loop.create_future(), loop.create_future()
         try:
-            await self._open_socket()
+            await self._client.open()
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                self._check_login((await self._next_answer())[0])
+                self._check_login(await self._login)
                 if self._topics:
-                    self._client.subscribe([(topic, 1) for topic in self._topics])
+                    self._client.subscribe(self._topics)
                     if not self._is_resumed:  # else it may come after all the messages
-                        self._check_grants(await self._next_answer())
+                        self._check_grants(await self._grants)
         except BaseException:
-            self._hang_up()
+            self._client.hang_up()
             raise
 
-    async def _open_socket(self) -> None:
-        """Let paho connect, which blocks, in a thread; then watch its socket."""
-        opening = asyncio.get_running_loop().run_in_executor(
-            None, self._client.connect, self.broker.host, self.broker.port, KEEP_ALIVE_S
-        )
-        try:
-            await asyncio.shield(opening)
-        except asyncio.CancelledError:
-            opening.add_done_callback(self._close_late)
-            raise
-        sock = self._client.socket()
-        if not isinstance(sock, socket.socket):  # only over WebSockets, not used
-            raise TypeError("paho gave no plain socket")
-        self._socket = sock
-        self._watch_reading()
-        if self._client.want_write():
-            self._on_want_write(self._client, None, sock)
-
-    def _close_late(self, opening: asyncio.Future[MQTTErrorCode]) -> None:
-        if not opening.cancelled() and opening.exception() is None:
-            self._hang_up()
-
-    async def _next_answer(self) -> Sequence[ReasonCode]:
-        """Wait for the broker's answer to CONNECT or SUBSCRIBE."""
-        self._answer = asyncio.get_running_loop().create_future()
-        return await self._answer
-
-    def _check_login(self, answer: ReasonCode) -> None:
-        if answer.is_failure:
+    def _check_login(self, refusal: str | None) -> None:
+        if refusal is not None:
             user = self.broker.username
             who = f"user {user}" if user else "a client without user and password"
             raise MqttError(
                 f"The MQTT broker at {self.broker} refused {who} "
-                f"({str(answer).lower()}): correct user and password."
+                f"({refusal}): correct user and password."
             )
 
-    def _check_grants(self, answers: Sequence[ReasonCode]) -> None:
-        for topic, answer in zip(self._topics, answers, strict=True):
-            if answer.is_failure:
+    def _check_grants(self, granted: Sequence[bool]) -> None:
+        for topic, is_granted in zip(self._topics, granted, strict=True):
+            if not is_granted:
                 raise MqttError(
                     f"The MQTT broker at {self.broker} refused the subscription to "
                     f"{topic}: allow it in the broker's access list."
@@ -232,133 +176,63 @@ class MqttLink:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1):
                     await self._lost.wait()
-            self._client.loop_misc()
+            self._client.tick()
 
-    def _hang_up(self) -> None:
-        self._client.disconnect()
-        self._client.loop_write()  # sends what waits, DISCONNECT last, and closes
-        if self._socket is not None:  # the broker does not read: leave without a word
-            sock = self._socket
-            self._on_socket_close(self._client, None, sock)
-            sock.close()
+    # -- what the client tells
 
-    # -- the socket, watched by the event loop
+    def room(self) -> int:
+        """Say how many more messages may be handed over now."""
+        return self._window.room
 
-    def _watch_reading(self) -> None:
-        if self._socket is not None:
-            loop = asyncio.get_running_loop()
-            loop.add_reader(self._socket, self._on_readable)
-
-    def _on_readable(self) -> None:
-        """Read message after message, up to a fair share."""
-        for _ in range(_READS_AT_ONCE):
-            before = self._received
-            self._client.loop_read()
-            if self._received == before or not self._room.is_set():
-                return
-
-    def _on_want_write(
-        self, _client: paho.Client, _data: object, _sock: object
-    ) -> None:
-        # Not yet ours while paho connects in its thread: `connect` looks afterwards.
-        if self._socket is not None:
-            loop = asyncio.get_running_loop()
-            loop.add_writer(self._socket, self._client.loop_write)
-
-    def _on_want_no_write(
-        self, _client: paho.Client, _data: object, _sock: object
-    ) -> None:
-        if self._socket is not None:
-            asyncio.get_running_loop().remove_writer(self._socket)
-
-    def _on_socket_close(
-        self, _client: paho.Client, _data: object, _sock: object
-    ) -> None:
-        if self._socket is not None:
-            loop = asyncio.get_running_loop()
-            loop.remove_reader(self._socket)
-            loop.remove_writer(self._socket)
-            self._socket = None
-
-    # -- what paho tells
-
-    def _on_connect(
-        self,
-        _client: paho.Client,
-        _data: object,
-        flags: paho.ConnectFlags,
-        reason: ReasonCode,
-        _properties: Properties | None,
-    ) -> None:
-        self._is_resumed = flags.session_present
-        self._settle([reason])
-
-    def _on_subscribe(
-        self,
-        _client: paho.Client,
-        _data: object,
-        _mid: int,
-        reasons: list[ReasonCode],
-        _properties: Properties | None,
-    ) -> None:
-        self._settle(reasons)
-
-    def _settle(self, reasons: Sequence[ReasonCode]) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(reasons)
-
-    def _on_disconnect(
-        self,
-        _client: paho.Client,
-        _data: object,
-        _flags: paho.DisconnectFlags,
-        _reason: ReasonCode,
-        _properties: Properties | None,
-    ) -> None:
-        self._window.forget_order()
-        self._lost.set()
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(ConnectionResetError(0, "it hung up"))
-
-    def _on_message(
-        self, _client: paho.Client, _data: object, message: paho.MQTTMessage
-    ) -> None:
-        self._received += 1
-        payload = bytes(message.payload)
-        taken = self._window.take(message.mid, message.qos, len(payload))
+    def on_messages(self, messages: Sequence[Message]) -> None:
+        """Hand messages on, each call with one `done` for all of them."""
+        mids = [message.mid for message in messages if message.mid]
+        size = sum([len(message.payload) for message in messages])
+        taken = self._window.take(mids, len(messages), size)
         if self._handler is not None:
-            self._handler(message.topic, payload, partial(self._done, taken))
-        if self._window.is_full and self._room.is_set():
+            self._handler(messages, partial(self._done, taken))
+        if not self._window.room and self._has_room.is_set():
             self._pause()
 
-    def _pause(self) -> None:
-        """Leave further messages with the broker."""
-        self._room.clear()
-        if self._socket is not None:
-            asyncio.get_running_loop().remove_reader(self._socket)
+    def on_login(self, refusal: str | None, *, is_resumed: bool) -> None:
+        """Let `connect` go on."""
+        self._is_resumed = is_resumed
+        if self._login is not None and not self._login.done():
+            self._login.set_result(refusal)
 
-    def _done(self, taken: Taken) -> None:
-        for each in self._window.done(taken):
-            self._client.ack(each.mid, each.qos)
-        if not self._room.is_set() and self._window.is_half_empty:
-            self._room.set()
-            self._watch_reading()
+    def on_grants(self, granted: Sequence[bool]) -> None:
+        """Let `connect` go on."""
+        if self._grants is not None and not self._grants.done():
+            self._grants.set_result(granted)
 
-    # -- publishing
-
-    def _post(self, topic: str, payload: bytes) -> asyncio.Future[None]:
-        confirmed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._unconfirmed[self._client.publish(topic, payload, qos=1).mid] = confirmed
-        return confirmed
-
-    def _on_publish(
-        self,
-        _client: paho.Client,
-        _data: object,
-        mid: int,
-        _reason: ReasonCode,
-        _properties: Properties,
-    ) -> None:
+    def on_published(self, mid: int) -> None:
+        """Let who published go on."""
         confirmed = self._unconfirmed.pop(mid, None)
         if confirmed is not None and not confirmed.done():
             confirmed.set_result(None)
+
+    def on_lost(self) -> None:
+        """Let `keep` connect again."""
+        self._window.forget_order()
+        self._lost.set()
+        why = self._client.last_error or ConnectionResetError(0, "it hung up")
+        for answer in (self._login, self._grants):
+            if answer is not None and not answer.done():
+                answer.set_exception(why)
+                answer.exception()  # whoever waits is told; nobody need be waiting
+
+    def _pause(self) -> None:
+        """Leave further messages with the broker."""
+        self._has_room.clear()
+        self._client.pause()
+
+    def _done(self, taken: Taken) -> None:
+        self._client.acknowledge(self._window.done(taken))
+        if not self._has_room.is_set() and self._window.is_half_empty:
+            self._has_room.set()
+            self._client.resume()
+
+    def _post(self, topic: str, payload: bytes) -> asyncio.Future[None]:
+        confirmed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._unconfirmed[self._client.publish(topic, payload)] = confirmed
+        return confirmed

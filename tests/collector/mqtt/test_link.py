@@ -3,13 +3,13 @@ import contextlib
 import logging
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
 
 from collector.mqtt.broker import BrokerAddress, MqttError
-from collector.mqtt.link import MqttLink
+from collector.mqtt.link import Message, MqttLink
 from collector.mqtt.publish import connected, publish_now
 from tests.collector.waiting import until
 from tests.fix_broker import HOST, TestBroker, free_port, running
@@ -24,8 +24,8 @@ class Inbox:
     dones: list[Callable[[], None]] = field(default_factory=list)
     acknowledge: bool = True
 
-    def take(self, topic: str, payload: bytes, done: Callable[[], None]) -> None:
-        self.messages.append((topic, payload))
+    def take(self, messages: Sequence[Message], done: Callable[[], None]) -> None:
+        self.messages += [(message.topic, message.payload) for message in messages]
         if self.acknowledge:
             done()
         else:
