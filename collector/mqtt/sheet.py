@@ -14,7 +14,6 @@ from collector.mqtt.packets import Message
 from collector.mqtt.speaker import Speaker
 from meters.bounds import believable
 from meters.payload_rows import Row
-from meters.quantity import QUANTITIES
 from meters.reading import ReadingBatch, batch_of, joined, utc_us
 from meters.refusal import Refusal
 
@@ -65,6 +64,11 @@ class Sheet:
         """Return the rows of all messages that are right; the others are odd."""
         if not self._rows:
             return batch_of([])
+        try:
+            values = np.array(self._rows, dtype=np.float64)
+        except OverflowError:  # a whole number beyond all measure
+            self._odd += self._heard
+            return batch_of([])
         counts = np.diff(self._ends, prepend=0)
         stays = [
             (speaker.meter.meter_id, speaker.stay.from_us, speaker.stay.until_us)
@@ -78,7 +82,7 @@ class Sheet:
             meter_id=meter_id.astype(np.int32),
             measured_us=np.array(self._times_us, dtype=np.int64),
             received_us=np.full(meter_id.size, now_us, dtype=np.int64),
-            values=np.array(self._rows, dtype=np.float64).reshape(-1, len(QUANTITIES)),
+            values=values,
         )
         right = believable(batch, from_us, until_us, now_us)
         if right.all():

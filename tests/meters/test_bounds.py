@@ -4,15 +4,20 @@ import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from meters.bounds import check
+from meters.bounds import Stay, believable, check
 from meters.meter import Meter, Transport
-from meters.quantity import REGISTERS, Quantity
+from meters.quantity import QUANTITIES, REGISTERS, Quantity
+from meters.reading import Reading, batch_of, utc_us
 from meters.refusal import Reason
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
 INSTALLED = datetime(2024, 4, 1, tzinfo=UTC)
+REMOVED = datetime(2024, 4, 20, tzinfo=UTC)
 METER = Meter(
     meter_id=1,
     serial="KW-1",
@@ -55,6 +60,37 @@ def test_out_of_range(quantity) -> None:
         Reason.OUT_OF_RANGE,
         f"{quantity} is 1e+300, beyond what any meter shows (1e+15).",
     )
+
+
+MOMENTS = st.integers(-90, 60).map(lambda day: NOW + timedelta(days=day)) | (
+    st.sampled_from(
+        [INSTALLED, REMOVED, NOW + timedelta(hours=1), NOW + timedelta(seconds=3601)]
+    )
+)
+VALUES = st.dictionaries(
+    st.sampled_from(QUANTITIES), st.sampled_from([-1.0, 0.0, 1e15, -2e15, math.inf])
+)
+
+
+@given(
+    st.lists(st.tuples(MOMENTS, VALUES), max_size=5),
+    st.sampled_from([None, INSTALLED]),
+    st.sampled_from([None, REMOVED]),
+)
+def test_by_the_column_the_same_is_believed(rows, installed_at, removed_at) -> None:
+    meter = replace(METER, installed_at=installed_at, removed_at=removed_at)
+    stay = Stay.of(meter)
+    batch = batch_of(
+        [
+            Reading(meter_id=1, measured_at=at, received_at=NOW, values=values)
+            for at, values in rows
+        ]
+    )
+    from_us, until_us = np.tile([stay.from_us, stay.until_us], (len(rows), 1)).T
+    right = believable(batch, from_us, until_us, utc_us(NOW))
+    assert right.tolist() == [
+        check(meter, at, values, NOW) is None for at, values in rows
+    ]
 
 
 def test_after_removal() -> None:

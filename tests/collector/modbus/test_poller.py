@@ -54,7 +54,7 @@ async def read_once(unit: Unit, **fields):
 
 def test_a_reading_bears_our_time_where_the_meter_has_none() -> None:
     parcel = asyncio.run(read_once(Unit(3, values={IMPORT: 12.5})))
-    (reading,) = parcel.readings
+    (reading,) = parcel.batch.readings()
     assert (reading.meter_id, reading.measured_at, reading.received_at) == (3, AT, AT)
     assert reading.values[IMPORT] == 12.5
 
@@ -63,7 +63,7 @@ def test_a_reading_bears_the_meters_time_where_it_has_one() -> None:
     clock = datetime(2018, 1, 15, 4, 30, tzinfo=UTC)
     iem3155 = modbus_profile("schneider-iem3155")
     unit = Unit(3, profile=iem3155, values={IMPORT: 0.007}, measured_at=clock)
-    (reading,) = asyncio.run(read_once(unit)).readings
+    (reading,) = asyncio.run(read_once(unit)).batch.readings()
     assert (reading.measured_at, reading.received_at) == (clock, AT)
     assert reading.values[IMPORT] == 0.007
 
@@ -80,7 +80,7 @@ def test_a_reading_bears_the_meters_time_where_it_has_one() -> None:
 def test_what_no_meter_can_say_is_refused_with_its_words(clock, reason) -> None:
     unit = Unit(3, profile=modbus_profile("schneider-iem3155"), measured_at=clock)
     parcel = asyncio.run(read_once(unit, installed_at=AT - timedelta(days=1)))
-    assert not parcel.readings
+    assert not len(parcel.batch)
     (refusal,) = parcel.refusals
     assert refusal.reason is reason
     assert (refusal.meter_id, refusal.transport) == (3, "modbus")
@@ -219,8 +219,8 @@ def test_a_removed_meter_is_asked_no_more() -> None:
     one = polled(meter(1, poll_every_s=0.01, removed_at=AT), MovingBus())
     asyncio.run(asyncio.wait_for(poll(one, queue, counts, lambda: clock[0]), 5))
     first, second, last = queue.take_nowait(10)
-    assert first.readings[0].measured_at == AT - timedelta(seconds=1.5)
-    assert second.readings[0].measured_at == AT - timedelta(seconds=0.5)
+    assert first.batch.readings()[0].measured_at == AT - timedelta(seconds=1.5)
+    assert second.batch.readings()[0].measured_at == AT - timedelta(seconds=0.5)
     assert [r.reason for r in last.refusals] == [Reason.AFTER_REMOVAL]
     assert counts.asked == counts.answered == 3
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from collector.counts import Counts
 from collector.mqtt.intake import Intake
+from collector.mqtt.packets import Message
 from meters.meter import Meter, Transport
 from meters.quantity import Quantity
 from meters.refusal import MOST_RAW_BYTES, Reason
@@ -31,12 +32,16 @@ def judged(topic: str, message: bytes):
     counts = Counts()
     intake = Intake(lambda: NOW, counts)
     intake.bind([METER])
-    return intake.parcel(topic, message, lambda: None), counts
+    return intake.parcel([sent(topic, message)], lambda: None), counts
+
+
+def sent(topic: str, message: bytes) -> Message:
+    return Message(topic, message, 1, is_retained=False, size=len(message))
 
 
 def test_a_good_message_is_a_reading() -> None:
     parcel, counts = judged(TOPIC, payload())
-    (reading,) = parcel.readings
+    (reading,) = parcel.batch.readings()
     assert reading.meter_id == 1
     assert reading.measured_at == datetime(2026, 3, 1, 11, 45, tzinfo=UTC)
     assert reading.received_at == NOW
@@ -58,6 +63,12 @@ def test_a_good_message_is_a_reading() -> None:
             payload(energy_import_kwh=-0.1), Reason.NEGATIVE_ENERGY, id="negative"
         ),
         pytest.param(
+            payload(energy_import_kwh=10**400), Reason.NOT_A_NUMBER, id="400 digits"
+        ),
+        pytest.param(
+            payload(energy_import_kwh=2e15), Reason.OUT_OF_RANGE, id="out of range"
+        ),
+        pytest.param(
             payload(time="2026-03-01T13:00:01Z"), Reason.FAR_FUTURE, id="far future"
         ),
         pytest.param(
@@ -70,7 +81,7 @@ def test_a_good_message_is_a_reading() -> None:
 )
 def test_a_bad_message_is_refused_with_its_reason_and_bytes(message, reason) -> None:
     parcel, counts = judged(TOPIC, message)
-    assert not parcel.readings
+    assert not len(parcel.batch)
     (refusal,) = parcel.refusals
     assert refusal.reason is reason
     assert (refusal.source, refusal.meter_id) == (TOPIC, 1)
@@ -78,12 +89,52 @@ def test_a_bad_message_is_refused_with_its_reason_and_bytes(message, reason) -> 
     assert counts.answered == 1
 
 
+def test_what_came_together_is_judged_each_for_itself() -> None:
+    good = [payload(energy_import_kwh=n) for n in range(3)]
+    bad = [payload(energy_import_kwh=-1), payload(energy_import_kwh=10**400), b"{"]
+    counts = Counts()
+    intake = Intake(lambda: NOW, counts)
+    intake.bind([METER])
+    mixed = [sent(TOPIC, one) for pair in zip(good, bad, strict=True) for one in pair]
+    parcel = intake.parcel(mixed, lambda: None)
+    kept = [r.values[Quantity.ENERGY_IMPORT_KWH] for r in parcel.batch.readings()]
+    assert sorted(kept) == [0, 1, 2]
+    assert sorted(refusal.reason for refusal in parcel.refusals) == [
+        Reason.NEGATIVE_ENERGY,
+        Reason.NOT_A_NUMBER,
+        Reason.NOT_JSON,
+    ]
+    assert counts.answered == 6
+
+
+def test_messages_that_came_together_are_done_when_the_last_of_them_is() -> None:
+    done: list[str] = []
+    intake = Intake(lambda: NOW, Counts())
+    intake.bind([METER])
+    messages = [sent(TOPIC, payload()), sent("keywatt/meters/KW-9/reading", b"{}")]
+    parcel = intake.parcel(messages, lambda: done.append("all"))
+    parcel.done()
+    assert done == []
+    (refused,) = intake.released(1)
+    refused.done()
+    assert done == ["all"]
+
+
+def test_a_message_that_was_not_read_to_its_end_is_too_large() -> None:
+    cut = Message(TOPIC, b"{" * MOST_RAW_BYTES, 1, is_retained=False, size=10**7)
+    intake = Intake(lambda: NOW, Counts())
+    intake.bind([METER])
+    (refusal,) = intake.parcel([cut], lambda: None).refusals
+    assert refusal.reason is Reason.TOO_LARGE
+    assert "10000000 bytes" in refusal.text
+
+
 def test_an_unknown_meter_is_refused_by_its_topic() -> None:
     counts = Counts()
     intake = Intake(lambda: NOW, counts)
     intake.bind([METER])
     topic = "keywatt/meters/KW-9/reading"
-    assert intake.parcel(topic, payload("KW-9"), lambda: None) is None
+    assert intake.parcel([sent(topic, payload("KW-9"))], lambda: None) is None
     # Looked up already when it came: it may have been entered since.
     assert intake.released(0) == []
     assert (intake.held, counts.asked) == (1, 0)
@@ -101,14 +152,14 @@ def test_messages_of_a_meter_entered_meanwhile_are_released_in_their_order() -> 
     intake.bind([])
     for energy in (1.0, 2.0):
         held = payload(energy_import_kwh=energy)
-        assert intake.parcel(TOPIC, held, lambda: None) is None
+        assert intake.parcel([sent(TOPIC, held)], lambda: None) is None
     times.append(NOW + timedelta(minutes=1))
     intake.bind([METER])
     parcels = intake.released(1)  # the second came while the meters were read
-    readings = [reading for parcel in parcels for reading in parcel.readings]
+    readings = [reading for parcel in parcels for reading in parcel.batch.readings()]
     assert [r.values[Quantity.ENERGY_IMPORT_KWH] for r in readings] == [1.0, 2.0]
     assert {r.received_at for r in readings} == {NOW}
-    assert intake.parcel(TOPIC, payload(), lambda: None) is not None
+    assert intake.parcel([sent(TOPIC, payload())], lambda: None) is not None
 
 
 def test_of_a_batch_only_the_bad_ones_are_refused() -> None:
@@ -120,7 +171,8 @@ def test_of_a_batch_only_the_bad_ones_are_refused() -> None:
     text = {"time": "2026-03-01T11:04:00Z", "values": {"energy_import_kwh": "4"}}
     batch = {"meter": "KW-1", "readings": [*good, late, text]}
     parcel, counts = judged(TOPIC, json.dumps(batch).encode())
-    assert [r.values[Quantity.ENERGY_IMPORT_KWH] for r in parcel.readings] == [0, 1, 2]
+    readings = parcel.batch.readings()
+    assert [r.values[Quantity.ENERGY_IMPORT_KWH] for r in readings] == [0, 1, 2]
     assert sorted(r.reason for r in parcel.refusals) == [
         Reason.FAR_FUTURE,
         Reason.NOT_IN_SCHEMA,
@@ -176,7 +228,7 @@ def test_a_meter_without_a_usable_profile_is_said_once_and_left_out(caplog) -> N
     assert record.getMessage().startswith(
         "mqtt:KW-2 cannot be listened to: There is no profile 'none-such'"
     )
-    assert intake.parcel(TOPIC, payload(), lambda: None).readings
+    assert len(intake.parcel([sent(TOPIC, payload())], lambda: None).batch) == 1
 
 
 JSON = st.recursive(

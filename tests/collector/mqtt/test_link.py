@@ -55,6 +55,16 @@ async def send(broker: BrokerAddress, *messages: tuple[str, bytes]) -> None:
         await link.publish_all(messages)
 
 
+async def send_singly(
+    broker: BrokerAddress, topic: str, inbox: Inbox, count: int
+) -> None:
+    """Send the next when the last was taken: each has a `done` of its own then."""
+    async with connected(broker, client_id="") as link:
+        for number in range(count):
+            await link.publish(topic, bytes([number]))
+            await inbox.has(number + 1)
+
+
 def test_messages_arrive_in_order(broker, unique) -> None:
     sent = [(f"{unique}/{n}", str(n).encode()) for n in range(3000)]
     inbox = Inbox()
@@ -74,8 +84,7 @@ def test_what_was_not_acknowledged_comes_again_and_the_rest_does_not(
     async def run() -> list[bytes]:
         first = Inbox(acknowledge=False)
         async with listening(broker, unique, first):
-            await send(broker, *((f"{unique}/x", bytes([n])) for n in range(10)))
-            await first.has(10)
+            await send_singly(broker, f"{unique}/x", first, 10)
             for done in first.dones[:4]:
                 done()
         again = Inbox()
@@ -93,8 +102,7 @@ def test_they_are_acknowledged_in_the_order_they_came(broker, unique, caplog) ->
     async def run() -> None:
         inbox = Inbox(acknowledge=False)
         async with listening(broker, unique, inbox):
-            await send(broker, *((f"{unique}/x", bytes([n])) for n in range(10)))
-            await inbox.has(10)
+            await send_singly(broker, f"{unique}/x", inbox, 10)
             for done in reversed(inbox.dones[1:]):
                 done()
         again = Inbox()
@@ -102,8 +110,7 @@ def test_they_are_acknowledged_in_the_order_they_came(broker, unique, caplog) ->
             await again.has(10)  # the first held back the others'
         held = Inbox(acknowledge=False)
         async with listening(broker, unique, held):
-            await send(broker, *((f"{unique}/x", bytes([n])) for n in range(10)))
-            await held.has(10)
+            await send_singly(broker, f"{unique}/x", held, 10)
             for done in reversed(held.dones):
                 done()
         last = Inbox()
