@@ -71,8 +71,8 @@ class ReadingBatch:
         """Count the readings."""
         return int(self.meter_id.size)
 
-    def __getitem__(self, rows: slice | npt.NDArray[np.bool_]) -> "ReadingBatch":
-        """Take some of the readings."""
+    def __getitem__(self, rows: slice | npt.NDArray[np.generic]) -> "ReadingBatch":
+        """Take some of the readings: a slice, a mask or their numbers."""
         return ReadingBatch(
             meter_id=self.meter_id[rows],
             measured_us=self.measured_us[rows],

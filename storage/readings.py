@@ -148,19 +148,56 @@ async def _insert(
     conn: AsyncConnection[TupleRow], batch: ReadingBatch
 ) -> tuple[int, Mapping[str, object]]:
     """Return how many readings were new, and what they touch."""
-    cursor = await conn.execute(INSERT_READINGS, _parameters(batch))
-    return cursor.rowcount, touched_days(batch)
+    new = await _new(conn, batch)
+    if not len(new):
+        return 0, {}
+    cursor = await conn.execute(INSERT_READINGS, _parameters(new))
+    return cursor.rowcount, touched_days(new)
+
+
+# Looking keys up is much quicker than letting rows conflict. LATERAL with LIMIT has the
+# server look each up in the index: given many, it would read the whole table instead.
+SELECT_NEW = """
+    SELECT coalesce(string_agg(int4send(place::int), ''), '')
+      FROM unnest(%(meter_id)s, %(measured_at)s)
+           WITH ORDINALITY AS given (meter_id, measured_at, place)
+      LEFT JOIN LATERAL (
+               SELECT true AS is_there
+                 FROM reading
+                WHERE reading.meter_id = given.meter_id
+                  AND reading.measured_at = given.measured_at
+                  AND reading.measured_at BETWEEN %(first)s AND %(last)s
+                LIMIT 1) AS stored ON true
+     WHERE is_there IS NULL
+"""
+
+
+async def _new(conn: AsyncConnection[TupleRow], batch: ReadingBatch) -> ReadingBatch:
+    """Return the readings that are not there yet, by meter and time.
+
+    Another writer may store some of them in the next moment.
+    """
+    order = np.lexsort((batch.measured_us, batch.meter_id))  # as in `copy_chunks`
+    keys = {
+        "meter_id": int_column(batch.meter_id[order]),
+        "measured_at": time_column(batch.measured_us[order]),
+        "first": from_utc_us(batch.measured_us.min()),
+        "last": from_utc_us(batch.measured_us.max()),
+    }
+    cursor = await conn.execute(SELECT_NEW, keys, binary=True)
+    row = await cursor.fetchone()
+    places = np.frombuffer(row[0] if row is not None else b"", dtype=">i4")
+    return batch[order[places.astype(np.intp) - 1]]
 
 
 def _parameters(batch: ReadingBatch) -> dict[str, object]:
-    order = np.lexsort((batch.measured_us, batch.meter_id))  # as in `copy_chunks`
     columns: dict[str, object] = {
-        "meter_id": int_column(batch.meter_id[order]),
-        "measured_at": time_column(batch.measured_us[order]),
-        "received_at": time_column(batch.received_us[order]),
+        "meter_id": int_column(batch.meter_id),
+        "measured_at": time_column(batch.measured_us),
+        "received_at": time_column(batch.received_us),
     }
     for i, quantity in enumerate(QUANTITIES):
-        columns[quantity] = float_column(batch.values[order, i])
+        columns[quantity] = float_column(batch.values[:, i])
     return columns
 
 
