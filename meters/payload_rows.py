@@ -3,44 +3,33 @@
 A plain payload has all its quantities side by side in one object, in the house's units,
 and its meter and time beside them, as `keywatt-json` has. What is not plain, or not
 right in any way, is left to `meters.payload`, which also says what is wrong with it:
-whatever is read here, it would read the same.
+whatever is read here, it would read the same. The only file that imports msgspec.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from typing import Any
 
-from pydantic_core import from_json
+import msgspec
 
 from meters.mqtt_profile import MqttProfile
 from meters.quantity import QUANTITIES
 
-Row = Sequence[float]
-"""One reading's values by column, as in `QUANTITIES`; NaN = not given."""
+Row = Sequence[float | None]
+"""One reading's values by column, as in `QUANTITIES`; NaN or None = not given."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_NUMBERS = frozenset({int, float})
-_NAN_ROW = (math.nan,) * len(QUANTITIES)
 
 
 @dataclass(frozen=True, slots=True)
 class RowReader:
     """Reads the payloads of one plain profile."""
 
-    serial: str
-    batch: str | None
-    measured_at: str
-    values: str
-    """Field that holds the quantities."""
-    names: tuple[str, ...]
-    """Field of each quantity, by column."""
-    known: frozenset[str]
+    decoder: "msgspec.json.Decoder[Any]"  # Any: of a type made from the profile
     max_bytes: int
     max_readings: int
-    single_fields: frozenset[str]
-    item_fields: frozenset[str]
 
     def read(
         self, payload: bytes, serial: str, times_us: list[int], rows: list[Row]
@@ -64,43 +53,28 @@ class RowReader:
             and times may be is checked on all rows at once (`meters.bounds`).
 
         """
-        before = len(rows)
-        try:
-            if self._read(payload, serial, times_us, rows):
-                return True
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
-            pass  # one of them for each way in which it can be something else
-        del times_us[before:], rows[before:]
-        return False
-
-    def _read(
-        self, payload: bytes, serial: str, times_us: list[int], rows: list[Row]
-    ) -> bool:
         if len(payload) > self.max_bytes:
             return False
-        found = from_json(payload, allow_inf_nan=False)
-        items, fields = [found], self.single_fields
-        if found.keys() != fields:
-            items, fields = found[self.batch], self.item_fields
-            if len(found) != 2 or not 0 < len(items) <= self.max_readings:  # noqa: PLR2004 - the meter and its readings
-                return False
-        if found[self.serial] != serial:
-            return False
-        names, known, at, where = self.names, self.known, self.measured_at, self.values
-        for item in items:
-            values = item[where]
-            moment = datetime.fromisoformat(item[at])
-            row = tuple(map(values.get, names, _NAN_ROW))
+        before = len(rows)
+        try:
+            found = self.decoder.decode(payload)
+            items = (found,) if found.batch is None else found.batch
             if (
-                not values
-                or item.keys() != fields
-                or not values.keys() <= known
-                or not _NUMBERS.issuperset(map(type, row))
+                found.serial != serial
+                or not 0 < len(items) <= self.max_readings
+                or (items is found.batch and (found.time or found.values))
             ):
                 return False
-            # A time without a zone cannot be compared: TypeError.
-            times_us.append((moment - _EPOCH) // _MICROSECOND)
-            rows.append(row)
+            for item in items:
+                # A time without a zone cannot be subtracted, nor one that is absent.
+                since = datetime.fromisoformat(item.time) - _EPOCH
+                seconds = since.days * 86_400 + since.seconds
+                row = msgspec.structs.astuple(item.values)
+                times_us.append(seconds * 1_000_000 + since.microseconds)
+                rows.append(row)
+        except (ValueError, TypeError, OverflowError):  # msgspec's own are ValueErrors
+            del times_us[before:], rows[before:]
+            return False
         return True
 
 
@@ -113,21 +87,51 @@ def row_reader(profile: MqttProfile) -> RowReader | None:
         and all(field.scale == 1 for field in profile.fields)
         and profile.serial is not None
         and "." not in profile.serial + profile.measured_at
+        and profile.unknown_fields == "refuse"
     )
     values = parents.pop()
-    if not plain or not values or profile.serial is None:
+    if not plain or not values:
         return None
-    name_of = {f.quantity: f.path.rpartition(".")[2] for f in profile.fields}
+    message = _message_type(profile, values)
     return RowReader(
-        serial=profile.serial,
-        batch=profile.batch,
-        measured_at=profile.measured_at,
-        values=values,
-        # No field of JSON has an empty path, so an absent quantity finds nothing.
-        names=tuple(name_of.get(quantity, "") for quantity in QUANTITIES),
-        known=frozenset(name_of.values()),
-        max_bytes=profile.max_bytes,
-        max_readings=profile.max_readings,
-        single_fields=frozenset({profile.serial, profile.measured_at, values}),
-        item_fields=frozenset({profile.measured_at, values}),
+        msgspec.json.Decoder(message), profile.max_bytes, profile.max_readings
+    )
+
+
+def _message_type(profile: MqttProfile, values: str) -> type[msgspec.Struct]:
+    """Make the type of a profile's payloads, a reading alone or several."""
+    path_of = {field.quantity: field.path for field in profile.fields}
+    number = float | None
+    values_type = msgspec.defstruct(
+        "Values",
+        # A quantity that the profile has not is there, without a name to be given by.
+        [(f"column_{at}", number, math.nan) for at in range(len(QUANTITIES))],
+        rename={
+            f"column_{at}": path_of[quantity].rpartition(".")[2]
+            if quantity in path_of
+            else f"\0{at}"
+            for at, quantity in enumerate(QUANTITIES)
+        },
+        forbid_unknown_fields=True,
+        gc=False,
+    )
+    times = [("time", str | None, None), ("values", values_type | None, None)]
+    item_type = msgspec.defstruct(
+        "Item",
+        times,
+        rename={"time": profile.measured_at, "values": values},
+        forbid_unknown_fields=True,
+        gc=False,
+    )
+    return msgspec.defstruct(
+        "Message",
+        [("serial", str), *times, ("batch", list[item_type] | None, None)],  # type: ignore[valid-type]
+        rename={
+            "serial": str(profile.serial),
+            "time": profile.measured_at,
+            "values": values,
+            "batch": profile.batch or "\0batch",
+        },
+        forbid_unknown_fields=True,
+        gc=False,
     )

@@ -85,6 +85,7 @@ class Sheet:
             values=values,
         )
         right = believable(batch, from_us, until_us, now_us)
+        right &= ~np.isnan(values).all(axis=1)  # a reading needs a value
         if right.all():
             return batch
         of_message = np.repeat(np.arange(counts.size), counts)
