@@ -42,6 +42,7 @@ async def collect(
     counts: Counters | None = None,
     on_ready: Callable[[], None] = lambda: None,
     client_id: str = "keywatt-collector",
+    share: str | None = None,
     refresh_every_s: float = 10.0,
     timeout_s: float = 2.0,
 ) -> None:
@@ -63,6 +64,8 @@ async def collect(
     client_id : str
         Names the session that the broker keeps: the same at every start, and only one
         collector's at a time.
+    share : str, optional
+        Collectors of the same share divide the messages among them.
     refresh_every_s : float
         How often added and removed meters are looked for. [s]
     timeout_s : float
@@ -73,7 +76,10 @@ async def collect(
     collector.refresh_every_s, collector.timeout_s = refresh_every_s, timeout_s
     if broker is not None:
         collector.link = _Link(
-            broker, client_id=client_id, on_message=collector.on_messages
+            broker,
+            client_id=client_id,
+            on_message=collector.on_messages,
+            share=share,
         )
         collector.link.on_subscribed = collector.is_ready
     await collector.run()

@@ -54,6 +54,30 @@ class Settings(BaseSettings):
     broker_password: SecretStr | None = Field(
         None, description="password to log in to the broker"
     )
+    broker_tls: bool = Field(
+        False, description="whether the broker is spoken to encrypted (TLS)"
+    )
+    broker_ca_file: Path | None = Field(
+        None,
+        description="authority of the broker's certificate; without it, the system's",
+    )
+    broker_cert_file: Path | None = Field(
+        None, description="our own certificate, where the broker wants one"
+    )
+    broker_key_file: Path | None = Field(
+        None, description="its key, where it does not stand in the same file"
+    )
+    broker_share: str | None = Field(
+        None,
+        pattern=r"^[^/+#\s]+$",
+        description="group of collectors that divide the messages among them",
+    )
+    collector_name: str = Field(
+        "keywatt-collector",
+        pattern=r"^[A-Za-z0-9._-]{1,64}$",
+        description="name under which the broker keeps this collector's messages: the "
+        "same at every start, another for each collector",
+    )
     apprise_url: SecretStr | None = Field(
         None, description="where alerts are also sent: mail, chat or SMS by apprise URL"
     )

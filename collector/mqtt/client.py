@@ -96,6 +96,8 @@ class MqttClient:
         client = self._paho
         if self._broker.username is not None:
             client.username_pw_set(self._broker.username, self._broker.password)
+        if self._broker.tls is not None:
+            client.tls_set_context(self._broker.tls.context())
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.max_inflight_messages_set(MOST_UNCONFIRMED)
         client.on_connect = self._on_connect
@@ -347,6 +349,21 @@ class _GulpingClient(paho.Client):
         self._last_bytes_received = time.monotonic()
         self._stream.feed(data)
         return self._hand_over()
+
+    def _ssl_wrap_socket(self, tcp_sock: socket.socket) -> ssl.SSLSocket:
+        """Do what paho does, but leave no socket open where TLS fails."""
+        if self._ssl_context is None:
+            raise ValueError("paho asks for TLS without a context")
+        sock = self._ssl_context.wrap_socket(
+            tcp_sock, server_hostname=self._host, do_handshake_on_connect=False
+        )
+        try:
+            sock.settimeout(CONNECT_TIMEOUT_S)
+            sock.do_handshake()
+        except BaseException:
+            sock.close()
+            raise
+        return sock
 
     def _take_packet(self, packet: Packet) -> MQTTErrorCode:
         """Let paho handle what is no message."""

@@ -13,6 +13,7 @@ import contextlib
 import logging
 import random
 import socket
+import ssl
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -42,11 +43,12 @@ class MqttLink:
         *,
         client_id: str,
         on_message: Handler | None = None,
+        share: str | None = None,
         window: int = 10_000,
         keep_alive_s: int = KEEP_ALIVE_S,
     ) -> None:
         self.broker = broker
-        self._topics: tuple[str, ...] = ()
+        self._share, self._topics = share, tuple[str, ...]()
         self._handler, self._window = on_message, Window(window)
         self._is_resumed = False
         self._lost, self._has_room = asyncio.Event(), asyncio.Event()
@@ -76,6 +78,8 @@ class MqttLink:
                 f"The MQTT broker's host {self.broker.host} is not known: "
                 "correct its address."
             ) from exc
+        except ssl.SSLError as exc:
+            raise MqttError(_of_certificates(self.broker, exc)) from exc
         except OSError as exc:  # a time-out too
             raise MqttError(
                 f"No MQTT broker answers at {self.broker} "
@@ -104,7 +108,12 @@ class MqttLink:
             await self._has_room.wait()  # what comes again needs room in memory
 
     def listen(self, topics: tuple[str, ...]) -> None:
-        """Subscribe to these topics at QoS 1, now if connected and after every loss."""
+        """Subscribe to these topics at QoS 1, now if connected and after every loss.
+
+        With a share, links of the same share divide the messages among them.
+        """
+        if self._share is not None:
+            topics = tuple(f"$share/{self._share}/{topic}" for topic in topics)
         new = [topic for topic in topics if topic not in self._topics]
         self._topics = topics
         if new and self.is_connected:
@@ -236,3 +245,23 @@ class MqttLink:
         confirmed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._unconfirmed[self._client.publish(topic, payload)] = confirmed
         return confirmed
+
+
+def _of_certificates(broker: BrokerAddress, exc: ssl.SSLError) -> str:
+    """Say whose certificate is not accepted, and why."""
+    if isinstance(exc, ssl.SSLCertVerificationError):
+        return (
+            f"The certificate of the MQTT broker at {broker} is not accepted "
+            f"({exc.verify_message}): renew it, or name its authority in "
+            "KEYWATT_BROKER_CA_FILE."
+        )
+    why = (exc.reason or str(exc)).lower().replace("_", " ")
+    if "certificate" in why:
+        return (
+            f"The MQTT broker at {broker} does not accept our certificate ({why}): "
+            "renew it, or name another in KEYWATT_BROKER_CERT_FILE."
+        )
+    return (
+        f"No encrypted connection to the MQTT broker at {broker} ({why}): correct its "
+        "port, or the settings of TLS."
+    )

@@ -70,14 +70,20 @@ def add_to(app: typer.Typer) -> None:
 
 def broker_of(settings: "Settings") -> "BrokerAddress":
     """Return where the broker is and as whom we come."""
-    from collector.mqtt.broker import BrokerAddress
+    from collector.mqtt.broker import BrokerAddress, Tls
 
     password = settings.broker_password
+    files = (
+        settings.broker_ca_file,
+        settings.broker_cert_file,
+        settings.broker_key_file,
+    )
     return BrokerAddress(
         host=settings.broker_host,
         port=settings.broker_port,
         username=settings.broker_user,
         password=password.get_secret_value() if password else None,
+        tls=Tls(*files) if settings.broker_tls or any(files) else None,
     )
 
 
@@ -94,7 +100,15 @@ def _collect(settings: "Settings", counts_file: Path | None) -> None:
 
     async def main(stop: asyncio.Event) -> None:
         broker = broker_of(settings)
-        work = collect(url, broker, now, counts=counters, on_ready=ready)
+        work = collect(
+            url,
+            broker,
+            now,
+            counts=counters,
+            on_ready=ready,
+            client_id=settings.collector_name,
+            share=settings.broker_share,
+        )
         await cancelled_at(stop, work)
 
     run_until_stopped(main)
