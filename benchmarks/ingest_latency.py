@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import multiprocessing
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
