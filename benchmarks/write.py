@@ -1,9 +1,9 @@
 """Readings a second into the database, against binary COPY of the same bytes.
 
 The baseline copies bytes that are encoded beforehand into a table of the same layout
-and commits. Ours starts from columns: it encodes, copies, marks dirty days, counts and
-commits. They take turns batch by batch, so that what else the machine does hits both;
-the medians of all batches are compared. All repeats are measured too.
+and commits. Ours starts from columns: it encodes, copies, says what it touched,
+counts and commits. They take turns batch by batch, so that what else the machine does
+hits both; the medians of all batches are compared. All repeats are measured too.
 
     python -m benchmarks.write --json
 """
@@ -43,7 +43,7 @@ MAKE_BARE = """
     CREATE TABLE bare_reading_2026_01 PARTITION OF bare_reading
         FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
 """
-EMPTY = "TRUNCATE reading, bare_reading, dirty_point_day, collection_count"
+EMPTY = "TRUNCATE reading, bare_reading, touched, collection_count"
 
 Write = Callable[[ReadingBatch, bytes], Awaitable[None]]
 

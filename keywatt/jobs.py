@@ -34,6 +34,7 @@ from keywatt.settling import settle_point
 from keywatt.threads import in_thread
 from reports.wording import Language
 from storage.database import DatabaseError, connect, connect_async
+from storage.dirty import mark_touched
 from storage.intervals import refresh_hourly
 from storage.judging import points_due
 
@@ -200,6 +201,8 @@ class _Worker:
     def _what_is_left(self) -> tuple[list[int], list[str]]:
         now = self._now()
         with connect(self._url) as conn:
+            mark_touched(conn)
+            conn.commit()
             channels = to_be_told(conn, list(self._channels), now)
             return points_due(conn, now), channels
 

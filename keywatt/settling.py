@@ -18,7 +18,7 @@ from accounts.calendar import SiteCalendar
 from analytics import settle
 from analytics.settle import BoolArray, Intervals, Quality
 from meters.reading import IntArray, from_utc_us, joined, utc_us
-from storage.dirty import REACH_MIN, take_dirty
+from storage.dirty import REACH_MIN, mark_touched, take_dirty
 from storage.intervals import Stored, delete_intervals, store_intervals
 from storage.judging import GRACE, judge_again, settled_to
 from storage.master import load_account, load_installations, load_point
@@ -30,8 +30,8 @@ _LENGTH_US = LENGTH_MIN * 60_000_000
 _REACH = timedelta(minutes=REACH_MIN)
 _DAY = timedelta(days=1)
 _PASS_DAYS = 31
-"""Dirty days taken in one transaction, and days settled in one go: bounds how long
-others wait for them, and the readings held in memory."""
+"""Dirty days taken in one transaction, and days settled in one go: bounds what a
+failure undoes, and the readings held in memory."""
 _MOST_CONTRACTS = 3.0
 """How many times its contract demand a point can draw. An account may contract for as
 little as 0.4 of its transformers (METHODS §4.2), which is 2.5 times; above that a
@@ -58,8 +58,8 @@ def settle_point(conn: Connection[TupleRow], point_id: int, now: datetime) -> Se
     From the oldest changed interval on, the point's load will be judged again.
 
     Old days come first, so that time without readings before the newest interval is
-    never passed over; today comes last and alone, since the collector marks it dirty
-    with every batch and waits for whoever holds it.
+    never passed over; today comes last and alone, since it is dirty again with every
+    batch.
 
     Parameters
     ----------
@@ -76,6 +76,8 @@ def settle_point(conn: Connection[TupleRow], point_id: int, now: datetime) -> Se
         There is no such point.
 
     """
+    mark_touched(conn)
+    conn.commit()
     settling = _Settling(conn, load_point(conn, point_id), now)
     parts = []
     more = True

@@ -1,10 +1,14 @@
 """Dirty point-days: what settlement must look at again, and how none is missed.
 
-Whoever changes what a day is settled from marks the day in the same transaction; where
-the row is there already, the upsert locks it without writing. Whoever settles takes
-rows by deleting them, in the transaction in which it stores the intervals, and passes
-over locked ones. So a day is never taken before the readings that made it dirty can be
-seen.
+Whoever changes what a day is settled from says so in the same transaction: a writer of
+readings by one row of `touched` a batch, all others by a mark on the day. Rows are only
+ever added, so nobody waits for anybody; what is said can be seen exactly when what it
+is about can be seen.
+
+Whoever settles first turns `touched` into marks, in a transaction of its own, then
+takes days by deleting their marks, in the transaction in which it stores the intervals.
+A mark that comes meanwhile stays, and the day is settled again. A lock on the day sees
+to it that no two settle it at once.
 """
 
 from collections.abc import Mapping
@@ -24,26 +28,14 @@ REACH_MIN = 22.5
 _DAY_US = 86_400_000_000
 _REACH_US = int(REACH_MIN * 60_000_000)
 
-MARK_TOUCHED_DAYS = """
-    INSERT INTO dirty_point_day (point_id, local_day)
-    SELECT DISTINCT point_id, first_day + generate_series(0, last_day - first_day)
-      FROM (SELECT point_id, (first AT TIME ZONE time_zone)::date AS first_day,
-                   (last AT TIME ZONE time_zone)::date AS last_day
-              FROM unnest(%(meter_id)s, %(first)s, %(last)s)
-                   AS touched (meter_id, first, last)
-              JOIN installation USING (meter_id)
-              JOIN point USING (point_id)
-              JOIN account USING (account_id)
-             WHERE installed_at <= last AND coalesce(first <= removed_at, true)
-           ) AS here
-     ORDER BY 1, 2
-    ON CONFLICT (point_id, local_day)
-          DO UPDATE SET marked_at = excluded.marked_at WHERE false
+TOUCH = """
+    INSERT INTO touched (meter_id, first, last)
+    VALUES (%(meter_id)s, %(first)s, %(last)s)
 """
 
 
 def touched_days(batch: ReadingBatch) -> dict[str, object]:
-    """Return what to say to `mark_touched_days`, for a batch."""
+    """Return what to say to `touch`, for a batch."""
     order = np.lexsort((batch.measured_us, batch.meter_id))
     meter_id, measured_us = batch.meter_id[order], batch.measured_us[order]
     is_first = np.ones(order.size, dtype=np.bool_)
@@ -56,12 +48,8 @@ def touched_days(batch: ReadingBatch) -> dict[str, object]:
     }
 
 
-async def mark_touched_days(
-    conn: AsyncConnection[TupleRow], touched: Mapping[str, object]
-) -> None:
-    """Mark the local days of the points where a batch's meters sat at the time.
-
-    A meter that sits nowhere marks nothing.
+async def touch(conn: AsyncConnection[TupleRow], touched: Mapping[str, object]) -> None:
+    """Say what a batch touched.
 
     Parameters
     ----------
@@ -71,16 +59,42 @@ async def mark_touched_days(
         From `touched_days`.
 
     """
-    await conn.execute(MARK_TOUCHED_DAYS, touched)
+    await conn.execute(TOUCH, touched)
+
+
+MARK_TOUCHED = """
+    WITH taken AS (
+        DELETE FROM touched
+         WHERE ctid IN (SELECT ctid FROM touched FOR UPDATE SKIP LOCKED)
+        RETURNING meter_id, first, last)
+    INSERT INTO dirty_point_day (point_id, local_day)
+    SELECT DISTINCT point_id, first_day + generate_series(0, last_day - first_day)
+      FROM (SELECT point_id, (one.first AT TIME ZONE time_zone)::date AS first_day,
+                   (one.last AT TIME ZONE time_zone)::date AS last_day
+              FROM taken
+             CROSS JOIN unnest(taken.meter_id, taken.first, taken.last)
+                   AS one (meter_id, first, last)
+              JOIN installation ON installation.meter_id = one.meter_id
+              JOIN point USING (point_id)
+              JOIN account USING (account_id)
+             WHERE installed_at <= one.last AND coalesce(one.first <= removed_at, true)
+           ) AS here
+"""
+
+
+def mark_touched(conn: Connection[TupleRow]) -> None:
+    """Mark the local days of the points where touched meters sat at the time.
+
+    A meter that sits nowhere marks nothing. Commit soon: until then, others do not see
+    what was touched.
+    """
+    conn.execute(MARK_TOUCHED)
 
 
 MARK_DAYS = """
     INSERT INTO dirty_point_day (point_id, local_day)
     SELECT %(point_id)s, day::date
       FROM generate_series(%(first)s::date, %(last)s::date, interval '1 day') AS day
-     ORDER BY 2
-    ON CONFLICT (point_id, local_day)
-          DO UPDATE SET marked_at = excluded.marked_at WHERE false
 """
 
 
@@ -99,19 +113,25 @@ class DirtyDay:
     local_day: date
 
 
+# Each step must see what the one before left: hence MATERIALIZED.
 TAKE_DIRTY = """
-    WITH taken AS (
-        DELETE FROM dirty_point_day
-         WHERE (point_id, local_day) IN (
-                   SELECT point_id, local_day
-                     FROM dirty_point_day
-                    WHERE (%(point_id)s::int IS NULL OR point_id = %(point_id)s)
-                      AND (%(before)s::date IS NULL OR local_day < %(before)s)
-                    ORDER BY point_id, local_day
-                    LIMIT %(limit)s
-                      FOR UPDATE SKIP LOCKED)
-        RETURNING point_id, local_day)
-    SELECT point_id, local_day FROM taken ORDER BY point_id, local_day
+    WITH oldest AS MATERIALIZED (
+        SELECT DISTINCT point_id, local_day
+          FROM dirty_point_day
+         WHERE (%(point_id)s::int IS NULL OR point_id = %(point_id)s)
+           AND (%(before)s::date IS NULL OR local_day < %(before)s)
+         ORDER BY point_id, local_day
+         LIMIT %(limit)s),
+    locked AS MATERIALIZED (
+        SELECT point_id, local_day
+          FROM oldest
+         WHERE pg_try_advisory_xact_lock(point_id, local_day - date '2000-01-01')),
+    taken AS (
+        DELETE FROM dirty_point_day AS mark
+         USING locked
+         WHERE mark.point_id = locked.point_id AND mark.local_day = locked.local_day
+        RETURNING mark.point_id, mark.local_day)
+    SELECT DISTINCT point_id, local_day FROM taken ORDER BY point_id, local_day
 """
 
 
@@ -125,7 +145,7 @@ def take_dirty(
     """Take days that no one else has in hand; they are clean once the caller commits.
 
     Settle them and store their intervals in the same transaction: a rollback makes them
-    dirty again. Who wants to mark one of them waits until then.
+    dirty again.
     """
     asked = {"limit": limit, "point_id": point_id, "before": before}
     with conn.cursor(row_factory=class_row(DirtyDay)) as cur:

@@ -152,7 +152,10 @@ class Backlog:
 
 
 SELECT_BACKLOG = """
-    SELECT count(*) AS days, min(marked_at) AS oldest_marked_at FROM dirty_point_day
+    SELECT count(DISTINCT (point_id, local_day)) AS days,
+           least(min(marked_at), (SELECT min(touched_at) FROM touched))
+               AS oldest_marked_at
+      FROM dirty_point_day
 """
 
 

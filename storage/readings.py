@@ -20,7 +20,7 @@ from storage.binary import (
     time_column,
     times_of,
 )
-from storage.dirty import mark_touched_days, touched_days
+from storage.dirty import touch, touched_days
 from storage.quarantine import count, keep
 
 _ATTEMPTS = 5
@@ -123,7 +123,7 @@ async def _write(
         store = _copy if copy else _insert
         stored, touched = await store(conn, batch)
         if stored:
-            await mark_touched_days(conn, touched)
+            await touch(conn, touched)
         received_at = from_utc_us(int(batch.received_us.max()))
         repeated = len(batch) - stored
         await count(conn, received_at, transport, stored=stored, repeated=repeated)
@@ -206,8 +206,7 @@ async def _ensure_months(
 ) -> None:
     """Make the partitions of just the months that occur, in a transaction of its own.
 
-    Its lock must not be held while dirty days are marked: a settling job may hold those
-    and wait for the lock.
+    Its lock is not held longer than that takes.
     """
     for month in np.unique(measured_us.astype("M8[us]").astype("M8[M]")):
         first = month.astype("M8[s]").item().replace(tzinfo=UTC)

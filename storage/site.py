@@ -94,9 +94,6 @@ MARK_DIRTY = """
     SELECT DISTINCT %(point_id)s, (measured_at AT TIME ZONE time_zone)::date
       FROM reading, point JOIN account USING (account_id)
      WHERE meter_id = ANY(%(meter_ids)s) AND point_id = %(point_id)s
-     ORDER BY 2
-    ON CONFLICT (point_id, local_day)
-          DO UPDATE SET marked_at = excluded.marked_at WHERE false
 """
 # Those of the point from which a meter moves to this one, as another part of the site.
 MARK_DIRTY_BEFORE = """
@@ -108,9 +105,6 @@ MARK_DIRTY_BEFORE = """
       JOIN reading USING (meter_id)
      WHERE meter_id = %(meter_id)s AND installed_at = %(installed_at)s
        AND point_id <> %(point_id)s
-     ORDER BY 1, 2
-    ON CONFLICT (point_id, local_day)
-          DO UPDATE SET marked_at = excluded.marked_at WHERE false
 """
 DELETE_OTHER_INSTALLATIONS = """
     DELETE FROM installation

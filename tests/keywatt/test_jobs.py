@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -17,12 +17,13 @@ from functools import partial
 import numpy as np
 import pytest
 
-from collector.mqtt.link import MqttLink
+from collector.mqtt.link import Message, MqttLink
 from collector.mqtt.publish import publish_now
 from keywatt import jobs
 from keywatt.jobs import Pace, run_worker
 from keywatt.threads import in_thread
 from storage.database import connect
+from storage.dirty import mark_touched
 from tests.fix_seeded_accounts import add_account
 from tests.plant import FIRST_DAY, TODAY, at, usual_kw
 from tests.registers import readings_of, write
@@ -96,8 +97,8 @@ def test_readings_become_an_alert_at_the_crews_and_in_a_web_service(
     add_plant(database, unique)
     got: list[dict[str, object]] = []
 
-    def take(_: str, payload: bytes, done: Callable[[], None]) -> None:
-        got.append(json.loads(payload))
+    def take(messages: Sequence[Message], done: Callable[[], None]) -> None:
+        got.extend(json.loads(message.payload) for message in messages)
         done()
 
     async def main() -> None:
@@ -234,6 +235,8 @@ def test_what_a_killed_worker_was_telling_is_told_by_the_next(database) -> None:
 
 def test_what_a_killed_worker_was_settling_is_settled_by_the_next(database) -> None:
     add_plant(database, "mill")
+    with connect(database) as conn:
+        mark_touched(conn)
     dirty = rows(database, "SELECT count(*) FROM dirty_point_day")
     waiting = "SELECT * FROM pg_locks WHERE NOT granted AND locktype = 'relation'"
     with connect(database) as gate:

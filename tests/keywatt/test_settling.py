@@ -11,7 +11,7 @@ from analytics.settle import Intervals
 from keywatt.settling import Settled, settle_point
 from meters.quantity import COLUMN, Quantity
 from storage.database import connect
-from storage.dirty import take_dirty
+from storage.dirty import mark_touched, take_dirty
 from storage.intervals import load_intervals
 from storage.judging import GRACE, lock_judged_to, points_due, store_judged_to
 from storage.master import load_points
@@ -158,7 +158,7 @@ def test_a_pass_that_fails_undoes_no_earlier_one_and_leaves_its_days_dirty(
     assert point.kwh() == [25.0] * 96 * 60
 
 
-def test_the_collector_does_not_wait_while_old_days_are_settled(point) -> None:
+def test_the_collector_does_not_wait_while_its_days_are_settled(point) -> None:
     every = readings_of(point.meter_id, START, np.full(96 * 3, 100.0))
     write(point.url, part(every, slice(96 * 3)))
     now = START + timedelta(days=3) - QUARTER
@@ -171,8 +171,9 @@ def test_the_collector_does_not_wait_while_old_days_are_settled(point) -> None:
         try:
             while not gate.execute(held).fetchall():
                 assert not settling.done()
-            written = pool.submit(write, point.url, part(every, slice(96 * 3, None)))
-            written.result(timeout=20)
+            for rows in (slice(5), slice(96 * 3, None)):  # old ones again, and new
+                written = pool.submit(write, point.url, part(every, rows))
+                written.result(timeout=20)
         finally:
             gate.rollback()
         settling.result()
@@ -182,6 +183,8 @@ def test_the_collector_does_not_wait_while_old_days_are_settled(point) -> None:
 def test_days_in_anothers_hands_are_passed_over(point) -> None:
     write(point.url, readings_of(point.meter_id, START, LOAD_KW))
     with connect(point.url) as conn:
+        mark_touched(conn)
+        conn.commit()
         assert len(take_dirty(conn)) == 2
         assert point.settle(START + 8 * QUARTER).days == ()
 
@@ -231,6 +234,7 @@ def test_a_point_is_due_when_dirty_and_a_further_interval_can_be_complete(
     write(point.url, part(every, slice(5)))
     now = START + 4 * QUARTER
     with connect(point.url) as conn:
+        mark_touched(conn)
         assert points_due(conn, now) == [point.point_id]
         settle_point(conn, point.point_id, now)
         lock_judged_to(conn, point.point_id)
@@ -238,6 +242,7 @@ def test_a_point_is_due_when_dirty_and_a_further_interval_can_be_complete(
         conn.commit()
         assert points_due(conn, now) == []
         write(point.url, part(every, slice(5, 6)))
+        mark_touched(conn)
         assert points_due(conn, now + QUARTER - timedelta(seconds=1)) == []
         assert points_due(conn, now + QUARTER) == [point.point_id]
 

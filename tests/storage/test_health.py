@@ -2,6 +2,7 @@ from datetime import timedelta
 
 from meters.refusal import Reason, Refusal
 from storage.database import connect
+from storage.dirty import mark_touched
 from storage.health import (
     Outcome,
     load_backlog,
@@ -94,4 +95,6 @@ def test_everything_is_counted(store: Store) -> None:
         assert (heap.reason, heap.pieces, heap.readings) == ("not-json", 2, 4)
         assert heap.newest_source == "keywatt/ST-1/readings"
         assert load_refused(conn, NOON + timedelta(seconds=1)) == []
+        assert load_backlog(conn).oldest_marked_at is not None
+        mark_touched(conn)
         assert load_backlog(conn).days == 1

@@ -14,6 +14,7 @@ from meters.quantity import QUANTITIES
 from meters.reading import ReadingBatch, joined, utc_us
 from meters.refusal import Reason, Refusal
 from storage.database import DatabaseError, connect, connect_async
+from storage.dirty import mark_touched
 from storage.master import apply_site
 from storage.readings import (
     COPY_READINGS,
@@ -134,6 +135,14 @@ def test_a_window_brings_its_nearest_neighbours(store: Store) -> None:
         assert set(inside.meter_id.tolist()) == {1}
 
 
+def dirty_days(store: Store) -> list[date]:
+    """Local days that are marked, in their order, each mark a day."""
+    with connect(store.url) as conn:
+        mark_touched(conn)
+    marked = rows(store, "SELECT local_day FROM dirty_point_day ORDER BY 1")
+    return [day for (day,) in marked]
+
+
 def test_readings_make_their_local_days_dirty(store: Store) -> None:
     with connect(store.url) as conn:
         apply_site(conn, site())
@@ -142,10 +151,10 @@ def test_readings_make_their_local_days_dirty(store: Store) -> None:
     write(store, batch(1, start=datetime(2026, 3, 1, 15, 50, tzinfo=UTC)))
     write(store, batch(1, start=datetime(2026, 3, 5, 15, 30, tzinfo=UTC)))
     write(store, batch(1, meter_id=99))  # sits nowhere
-    assert rows(store, "SELECT local_day FROM dirty_point_day ORDER BY 1") == [
-        (date(2026, 3, 1),),
-        (date(2026, 3, 2),),
-        (date(2026, 3, 5),),
+    assert dirty_days(store) == [
+        date(2026, 3, 1),
+        date(2026, 3, 2),
+        date(2026, 3, 5),
     ]
 
 
@@ -155,11 +164,10 @@ def test_only_the_point_where_the_meter_sat_then_becomes_dirty(store: Store) -> 
         old = meter("OLD", removed_at=swapped_at)
         new = meter("NEW", installed_at=swapped_at)
         apply_site(conn, site(points=[point(old, new)]))
-    days = "SELECT local_day FROM dirty_point_day"
     write(store, batch(1, meter_id=2, start=NOON - timedelta(days=3)))
-    assert rows(store, days) == []
+    assert dirty_days(store) == []
     write(store, batch(1, meter_id=1, start=NOON - timedelta(days=3)))
-    assert rows(store, days) == [(date(2026, 2, 27),)]
+    assert dirty_days(store) == [date(2026, 2, 27)]
 
 
 def test_repeats_make_nothing_dirty(store: Store) -> None:
@@ -167,9 +175,9 @@ def test_repeats_make_nothing_dirty(store: Store) -> None:
         apply_site(conn, site())
     write(store, batch(5))
     with connect(store.url) as conn:
-        conn.execute("DELETE FROM dirty_point_day")
+        conn.execute("DELETE FROM touched")
     write(store, batch(5))
-    assert rows(store, "SELECT * FROM dirty_point_day") == []
+    assert dirty_days(store) == []
 
 
 def refusal(**keys: object) -> Refusal:

@@ -38,7 +38,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 LONG_AGO = NOON - 60 * DAY
 WITHIN = {
     "readings.write_batch": "tests.storage_data.write",
-    "dirty.mark_touched_days": "readings.write_batch",
+    "dirty.touch": "readings.write_batch",
     "quarantine.count": "readings.write_batch",
     "quarantine.keep": "readings.write_batch",
     "other_files.refuse_elsewhere": "site.apply_site",
@@ -144,6 +144,7 @@ def enter(ask: Asking) -> None:
 
 def ask_about_settling(ask: Asking) -> None:
     ask(judging.points_due, NOON + DAY)
+    ask(dirty.mark_touched)
     ask(dirty.mark_days, 2, date(2026, 3, 1), date(2026, 3, 3))
     assert ask(dirty.take_dirty, limit=4)
     energy = settled([1.0, math.nan, 3.0, 4.0, 5.5])
