@@ -1,134 +1,144 @@
 """The form of a Modbus meter's profile."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from meters.encoding import Encoding, Order
 from meters.form import refuse_repeats
-from meters.profile_form import FROM_TEXT, MeterType, Strict
-from meters.quantity import Quantity
-from meters.registers import exact, modulus
+from meters.identity_form import Identity, Ratio
+from meters.modbus_parts import (
+    ADDRESSES,
+    Clock,
+    Event,
+    Function,
+    Pace,
+    Part,
+    Placed,
+    Register,
+    ScaleRegister,
+    Status,
+)
+from meters.profile_form import FROM_TEXT, MeterType
+from meters.registers import modulus
+from meters.scaling import energy_exponent, steps_a_count
 
-Function = Literal["input", "holding"]
-"""Modbus table: `input` is read with function 4, `holding` with function 3."""
+__all__ = ["Clock", "Function", "ModbusProfile", "Pace", "Part", "Register"]
 
-_ADDRESSES = 0x10000
-
-
-class _Placed(Strict):
-    """Something that stands in consecutive Modbus registers."""
-
-    address: int = Field(ge=0, lt=_ADDRESSES)
-    """As sent on the wire, from zero."""
-    manual: str = Field(min_length=1)
-    """The manual's own number for it, such as "30073"."""
-    function: Function | None = None
-    """Only where it differs from the profile's."""
-
-
-class Register(_Placed):
-    """Where one quantity stands in the meter."""
-
-    quantity: Annotated[Quantity, FROM_TEXT]
-    encoding: Annotated[Encoding, FROM_TEXT]
-    scale: float = Field(default=1.0, gt=0)
-    """The quantity's unit for one unit of the register: 0.001 for Wh to kWh."""
-    not_available: int | Literal["nan"] | None = None
-    """Bits (or any NaN) by which the meter says that it has no such value."""
-
-    @property
-    def words(self) -> int:
-        """How many 16-bit registers it takes."""
-        return self.encoding.words
-
-    @property
-    def label(self) -> str:
-        """Its quantity."""
-        return self.quantity.value
-
-    @model_validator(mode="after")
-    def _sentinel_fits(self) -> Self:
-        """Refuse a NaN of a whole number, or more bits than the encoding has."""
-        if self.not_available == "nan" and not self.encoding.is_float:
-            raise ValueError(f'{self.encoding} has no "nan"; give the bits instead')
-        if isinstance(self.not_available, int) and not (
-            0 <= self.not_available < 1 << 16 * self.words
-        ):
-            raise ValueError(f"not_available has more bits than {self.encoding}")
-        return self
+LEAST_PAUSE_MS, LONGEST_PAUSE_MS = 0, 10_000
+SHORTEST_TIMEOUT_MS, LONGEST_TIMEOUT_MS = 10, 60_000
 
 
-class Clock(_Placed):
-    """Where the meter's own time stands.
-
-    Key-account meters are commissioned in UTC, so that no clock change is ever lost or
-    doubled; `zone` is for those that were not.
-    """
-
-    encoding: Literal["ti081"]
-    """`ti081`: four words, IEC 870-5 type 81: year, month and day, hour and minute,
-    milliseconds."""
-    zone: str = "UTC"
-
-    @property
-    def words(self) -> int:
-        """How many 16-bit registers it takes."""
-        return 4
-
-    @property
-    def label(self) -> str:
-        """Its key in the file."""
-        return "clock"
-
-    @field_validator("zone")
-    @classmethod
-    def _zone_exists(cls, zone: str) -> str:
-        """Refuse a zone that the time zone database does not know."""
-        try:
-            ZoneInfo(zone)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
-            raise ValueError(f"there is no time zone {zone!r}") from exc
-        return zone
-
-
-class ModbusProfile(MeterType):
-    """All the collector must know about one type of Modbus meter."""
+class BusManners(MeterType):
+    """How a meter wants to be asked."""
 
     transport: Literal["modbus"]
-    function: Function
-    word_order: Order
-    byte_order: Order
     max_block: int = Field(ge=1, le=125)
     """Most registers one request may ask for."""
     max_gap: int = Field(ge=0, le=124)
     """Most unused registers a request may run over; 0 = the meter has holes."""
+    one_request_each: bool = False
+    """The meter gives one value a request only."""
+    pause_ms: int = Field(default=0, ge=LEAST_PAUSE_MS, le=LONGEST_PAUSE_MS)
+    """What the meter needs between an answer and the next request."""
+    timeout_ms: int | None = Field(
+        default=None, ge=SHORTEST_TIMEOUT_MS, le=LONGEST_TIMEOUT_MS
+    )
+    """How long an answer may take, where the bus's own time is not enough."""
+
+
+class ModbusProfile(BusManners):
+    """All the collector must know about one type of Modbus meter."""
+
+    function: Function
+    word_order: Order
+    byte_order: Order
     registers: Annotated[tuple[Register, ...], FROM_TEXT] = Field(min_length=1)
     clock: Clock | None = None
+    events: Annotated[tuple[Event, ...], FROM_TEXT] = ()
+    identity: Annotated[tuple[Identity, ...], FROM_TEXT] = ()
+    ratio: Annotated[tuple[Ratio, ...], FROM_TEXT] = ()
 
     @property
-    def placed(self) -> Sequence[Register | Clock]:
-        """Everything to be read, by table and address."""
-        parts: list[Register | Clock] = list(self.registers)
-        if self.clock is not None:
+    def placed(self) -> Sequence[Part]:
+        """Everything that polls read, by table and address."""
+        return self.parts()
+
+    def parts(self, pace: Pace | None = None) -> Sequence[Part]:
+        """Gather what one poll reads, by table and address; None: everything.
+
+        The clock and the scale registers go with every poll that reads anything.
+        """
+        registers = [r for r in self.registers if pace in {None, r.pace}]
+        parts: list[Part] = [*registers, *self._statuses(pace)]
+        parts += self._scale_registers(registers)
+        if self.clock is not None and parts:
             parts.append(self.clock)
         return sorted(parts, key=lambda part: (self.function_of(part), part.address))
 
-    def function_of(self, part: Register | Clock) -> Function:
-        """Return the Modbus table in which a register or the clock stands."""
+    def function_of(self, part: Part | Placed) -> Function:
+        """Return the Modbus table in which something stands."""
         return part.function or self.function
+
+    def word_order_of(self, part: object) -> Order:
+        """Return the order of words of a part; it may have one of its own."""
+        return getattr(part, "word_order", None) or self.word_order
+
+    def byte_order_of(self, part: object) -> Order:
+        """Return the order of bytes of a part; it may have one of its own."""
+        return getattr(part, "byte_order", None) or self.byte_order
+
+    def scale_key(self, register: Register) -> tuple[Function, int] | None:
+        """Name the scale register of a register: its table and its address."""
+        if register.scale_register is None:
+            return None
+        return self.function_of(register), register.scale_register
+
+    def scaled_by(self, key: tuple[Function, int]) -> list[Register]:
+        """Find the registers that share a scale register."""
+        return [r for r in self.registers if self.scale_key(r) == key]
+
+    def energy_exponent(self, key: tuple[Function, int]) -> int | None:
+        """Return what a scale register of energy must say; None: nothing binds it."""
+        return energy_exponent(self.scaled_by(key), self.register_resolution)
+
+    def _scale_registers(self, registers: Iterable[Register]) -> list[Part]:
+        keys = {self.scale_key(register) for register in registers} - {None}
+        return [ScaleRegister(function=k[0], address=k[1]) for k in keys if k]
+
+    def _statuses(self, pace: Pace | None) -> list[Part]:
+        """Gather the events of each status register; the fastest sets its pace."""
+        groups: dict[tuple[Function, int], list[Event]] = {}
+        for event in self.events:
+            key = self.function_of(event), event.address
+            groups.setdefault(key, []).append(event)
+        return [
+            Status(
+                address=address,
+                function=function,
+                manual=events[0].manual,
+                encoding=Encoding(events[0].encoding),
+                events=tuple(events),
+                alone=any(event.alone for event in events),
+            )
+            for (function, address), events in groups.items()
+            if pace in {None, min(event.pace for event in events)}
+        ]
 
     @model_validator(mode="after")
     def _is_sound(self) -> Self:
         """Check what no single key shows."""
         refuse_repeats("quantity", (register.label for register in self.registers))
+        refuse_repeats("ratio", (ratio.name for ratio in self.ratio))
         _refuse_misplaced(self)
+        _refuse_split_status(self)
+        if all(register.pace == "slow" for register in self.registers):
+            raise ValueError("at least one register must be read at the fast pace")
         for register in self.registers:
             if register.quantity.is_register and not register.encoding.is_float:
-                _refuse_misfit(register, self.register_digits, self.register_resolution)
+                _refuse_misfit(self, register)
         return self
 
 
@@ -138,27 +148,42 @@ def _refuse_misplaced(profile: ModbusProfile) -> None:
         same_table = profile.function_of(part) == profile.function_of(following)
         if same_table and following.address < part.address + part.words:
             raise ValueError(f"{_span(part)} and {_span(following)} overlap")
-    for part in profile.placed:
-        if part.address + part.words > _ADDRESSES:
-            raise ValueError(f"{part.label} runs past the last register, 65535")
-        if part.words > profile.max_block:
+    for each in (*profile.placed, *profile.identity, *profile.ratio):
+        if each.address + each.words > ADDRESSES:
+            raise ValueError(f"{each.label} runs past the last register, 65535")
+        if each.words > profile.max_block:
             raise ValueError(
-                f"max_block: is {profile.max_block}, but {part.label} takes "
-                f"{part.words} registers"
+                f"max_block: is {profile.max_block}, but {each.label} takes "
+                f"{each.words} registers"
             )
 
 
-def _span(part: Register | Clock) -> str:
+def _span(part: Part) -> str:
     """Say which registers something takes."""
-    return f"{part.label} ({part.address} to {part.address + part.words - 1})"
+    last = part.address + part.words - 1
+    where = f"{part.address} to {last}" if part.words > 1 else f"{last}"
+    return f"{part.label} ({where})"
 
 
-def _refuse_misfit(register: Register, digits: int, resolution: float) -> None:
+def _refuse_split_status(profile: ModbusProfile) -> None:
+    """Events of one status register agree about what it is."""
+    for part in profile.placed:
+        if isinstance(part, Status):
+            encodings = {event.encoding for event in part.events}
+            if len(encodings) > 1:
+                raise ValueError(
+                    f"the events at {part.address} differ in encoding: "
+                    f"{' and '.join(sorted(encodings))}"
+                )
+
+
+def _refuse_misfit(profile: ModbusProfile, register: Register) -> None:
     """Check that an integer energy register can show every count up to its turn."""
-    per, count = exact(resolution)
-    scale_per, scale_count = exact(register.scale)
-    steps, rest = divmod(per * scale_count, count * scale_per)
-    if rest or not steps:
+    digits, resolution = profile.register_digits, profile.register_resolution
+    key = profile.scale_key(register)
+    exponent = profile.energy_exponent(key) if key else 0
+    steps = 0 if exponent is None else steps_a_count(register, resolution, exponent)
+    if not steps:
         raise ValueError(
             f"register_resolution: is {resolution}, which is no whole number of steps "
             f"of {register.label} ({register.scale})"

@@ -37,3 +37,6 @@ class MeterType(Strict):
     """Energy registers turn over at 10 ** register_digits counts."""
     register_resolution: float = Field(gt=0)
     """One count of an energy register. [kWh or kvarh]"""
+    ratio_in_meter: bool = False
+    """True: the meter multiplies with the ratios of its transformers itself, so that
+    its registers are of the primary side. False: the installation's ratios apply."""

@@ -1,0 +1,38 @@
+"""What a meter can say of itself: one list of stable codes."""
+
+from enum import StrEnum
+
+
+class MeterEvent(StrEnum):
+    """A state that a meter reports in a status register; alerts go by the code."""
+
+    PHASE_LOSS = "phase-loss"
+    """A phase has no voltage."""
+    PHASE_SEQUENCE = "phase-sequence"
+    """The phases turn the wrong way round."""
+    UNDERVOLTAGE = "undervoltage"
+    OVERVOLTAGE = "overvoltage"
+    OVERCURRENT = "overcurrent"
+    UNBALANCE = "unbalance"
+    """Voltages or currents of the phases differ too much."""
+    REVERSE_CURRENT = "reverse-current"
+    """A phase counts against the others: most often a transformer turned round."""
+    MISSING_CURRENT = "missing-current"
+    """A phase with voltage carries none: most often a transformer not connected."""
+    LOW_POWER_FACTOR = "low-power-factor"
+    POWER_FAILURE = "power-failure"
+    """The meter lost its supply since this was last cleared."""
+    COVER_OPEN = "cover-open"
+    TERMINAL_COVER_OPEN = "terminal-cover-open"
+    MAGNETIC_FIELD = "magnetic-field"
+    CLOCK_RESET = "clock-reset"
+    """The clock was lost, and started anew or waits to be set."""
+    BATTERY_LOW = "battery-low"
+    CONFIGURATION_CHANGED = "configuration-changed"
+    ENERGY_RESET = "energy-reset"
+    """Somebody set energy registers to zero."""
+    MEMORY_FAULT = "memory-fault"
+    DEVICE_FAULT = "device-fault"
+    """Any other fault that the meter finds in itself."""
+    OUT_OF_RANGE = "out-of-range"
+    """It cannot measure what is there, such as a frequency beyond its range."""
