@@ -11,12 +11,11 @@ from meters.clock import decode_clock
 from meters.encode import encode_registers
 from meters.encoding import (
     DecodeError,
-    bits_of,
     decode_words,
     encode_words,
-    number_in,
 )
 from meters.event import MeterEvent
+from meters.layout import decode_number
 from meters.modbus_parts import Register
 from meters.modbus_profile import ModbusProfile
 from meters.quantity import Quantity
@@ -134,18 +133,12 @@ def _odd(
     """Decode one register by itself; None: not available."""
     key = profile.scale_key(register)
     exponent = 0 if key is None else exponents.get(key)
-    orders = profile.word_order_of(register), profile.byte_order_of(register)
+    if exponent is None:
+        return None
     try:
-        bits = bits_of(words, register.encoding, *orders)
-        if exponent is None or int.from_bytes(bits) in register.absent_bits:
-            return None
-        raw = number_in(bits, register.encoding)
+        return decode_number(profile, register, words, exponent)
     except DecodeError as exc:
         raise DecodeError(f"{register.place}: {exc}") from exc
-    if register.is_nan_absent and isnan(raw):
-        return None
-    numerator, denominator = fraction_of(register.scale, exponent)
-    return raw * numerator / denominator
 
 
 _READERS: dict[int, tuple[ModbusProfile, dict[Block, BlockReader]]] = {}

@@ -96,10 +96,20 @@ class Number(Ordered):
         return self
 
 
-class Register(Placed, Number):
-    """Where one quantity stands in the meter."""
+class Measured(Number):
+    """How one quantity is laid out, wherever it stands."""
 
     quantity: Annotated[Quantity, FROM_TEXT]
+
+    @property
+    def place(self) -> str:
+        """Which it is, for people."""
+        return self.quantity.value
+
+
+class Register(Placed, Measured):
+    """Where one quantity stands in the meter."""
+
     scale_register: int | None = Field(default=None, ge=0, lt=ADDRESSES)
     """Address, in the same table, of an int16 power of ten to multiply with too.
     SunSpec calls it a scale factor; -32768 there means that there is no such value."""

@@ -9,11 +9,13 @@ from pydantic import Field, model_validator
 from meters.encoding import Encoding, Order
 from meters.form import refuse_repeats
 from meters.identity_form import Identity, Ratio
+from meters.load_profile_form import LoadProfile
 from meters.modbus_parts import (
     ADDRESSES,
     Clock,
     Event,
     Function,
+    Measured,
     Pace,
     Part,
     Placed,
@@ -60,6 +62,7 @@ class ModbusProfile(BusManners):
     events: Annotated[tuple[Event, ...], FROM_TEXT] = ()
     identity: Annotated[tuple[Identity, ...], FROM_TEXT] = ()
     ratio: Annotated[tuple[Ratio, ...], FROM_TEXT] = ()
+    load_profile: LoadProfile | None = None
 
     @property
     def placed(self) -> Sequence[Part]:
@@ -138,7 +141,11 @@ class ModbusProfile(BusManners):
             raise ValueError("at least one register must be read at the fast pace")
         for register in self.registers:
             if register.quantity.is_register and not register.encoding.is_float:
-                _refuse_misfit(self, register)
+                key = self.scale_key(register)
+                exponent = self.energy_exponent(key) if key else 0
+                _refuse_misfit(self, register, exponent)
+        if self.load_profile is not None:
+            _refuse_misfit_log(self, self.load_profile)
         return self
 
 
@@ -177,19 +184,33 @@ def _refuse_split_status(profile: ModbusProfile) -> None:
                 )
 
 
-def _refuse_misfit(profile: ModbusProfile, register: Register) -> None:
+def _refuse_misfit(
+    profile: ModbusProfile, form: Measured, exponent: int | None = 0
+) -> None:
     """Check that an integer energy register can show every count up to its turn."""
     digits, resolution = profile.register_digits, profile.register_resolution
-    key = profile.scale_key(register)
-    exponent = profile.energy_exponent(key) if key else 0
-    steps = 0 if exponent is None else steps_a_count(register, resolution, exponent)
+    steps = 0 if exponent is None else steps_a_count(form, resolution, exponent)
     if not steps:
         raise ValueError(
             f"register_resolution: is {resolution}, which is no whole number of steps "
-            f"of {register.label} ({register.scale})"
+            f"of {form.quantity} ({form.scale})"
         )
-    if (modulus(digits) - 1) * steps > register.encoding.limits[1]:
+    if (modulus(digits) - 1) * steps > form.encoding.limits[1]:
         raise ValueError(
-            f"register_digits: is {digits}, which does not fit {register.encoding} of "
-            f"{register.label}"
+            f"register_digits: is {digits}, which does not fit {form.encoding} of "
+            f"{form.quantity}"
         )
+
+
+def _refuse_misfit_log(profile: ModbusProfile, log: LoadProfile) -> None:
+    """Check that the memory's records can be read, and hold what registers showed."""
+    if log.record_words > profile.max_block:
+        raise ValueError(
+            f"max_block: is {profile.max_block}, but a record of load_profile takes "
+            f"{log.record_words} registers"
+        )
+    if log.holds == "intervals":
+        return
+    for form in log.fields:
+        if form.quantity.is_register and not form.encoding.is_float:
+            _refuse_misfit(profile, form)

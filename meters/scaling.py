@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from meters.encoding import DecodeError
-from meters.modbus_parts import Register
+from meters.modbus_parts import Measured, Register
 from meters.registers import exact
 
 NO_EXPONENT = -32768
@@ -48,12 +48,12 @@ def checked_exponent(exponent: int, address: int) -> int | None:
     return exponent
 
 
-def steps_a_count(register: Register, resolution: float, exponent: int = 0) -> int:
+def steps_a_count(register: Measured, resolution: float, exponent: int = 0) -> int:
     """Count the register's own steps in one count of energy; 0: no whole number.
 
     Parameters
     ----------
-    register : Register
+    register : Measured
         Of an integer encoding.
     resolution : float
         One count. [kWh or kvarh]

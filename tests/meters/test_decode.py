@@ -160,7 +160,11 @@ def test_energy_is_found_again_as_the_meters_own_count(name, data) -> None:
 def test_other_values_are_found_again_within_a_step(name, data) -> None:
     profile = modbus(name)
     others = [r for r in profile.registers if not r.quantity.is_register]
-    sent = {r.quantity: data.draw(st.floats(-30, 30)) for r in others}
+    least = {
+        r.quantity: -30 if r.encoding.is_float or r.encoding.limits[0] else 0
+        for r in others
+    }
+    sent = {quantity: data.draw(st.floats(low, 30)) for quantity, low in least.items()}
     held = encode_registers(profile, sent, NOON)
     assert all(0 <= word <= 0xFFFF for word in held.values())
     decoded = decode_blocks(profile, answers(profile, held))

@@ -1,0 +1,162 @@
+"""The form of a meter's load-profile memory: how its interval records are kept.
+
+Two ways of access cover what manuals describe. In a `ring` every record has registers
+of its own, and the newest overwrites the oldest. In a `window` the same registers show
+whatever record was selected by writing to the meter: its sequence number (SATEC,
+ENTES), its age (ABB, demand), or a time (ABB A43, load profile).
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from meters.encoding import Encoding
+from meters.form import refuse_repeats
+from meters.modbus_parts import ADDRESSES, ClockEncoding, Measured, Placed, TimeForm
+from meters.profile_form import FROM_TEXT
+
+_Whole = Literal["uint16", "uint32"]
+
+
+class RecordTime(TimeForm):
+    """The time in a record."""
+
+    offset: int = Field(ge=0, lt=125)
+    """From the record's first register."""
+
+
+class RecordField(Measured):
+    """A quantity in a record."""
+
+    offset: int = Field(ge=0, lt=125)
+    """From the record's first register."""
+
+
+class Pointer(Placed):
+    """A register that counts records."""
+
+    encoding: _Whole = "uint16"
+
+    @property
+    def words(self) -> int:
+        """How many 16-bit registers it takes."""
+        return Encoding(self.encoding).words
+
+    @property
+    def label(self) -> str:
+        """What it is."""
+        return "pointer"
+
+
+class Newest(Pointer):
+    """Which record is the newest: its place in the ring, or its sequence number."""
+
+    is_next: bool = False
+    """The register says where the next record will go: one after the newest."""
+
+
+class Select(Placed):
+    """Where to write which record the window shall begin with."""
+
+    by: Literal["sequence", "age", "time"]
+    encoding: _Whole | ClockEncoding = "uint16"
+    """Of what is written: a time by its clock's encoding."""
+    zone: str = "UTC"
+    newest_is: int = Field(default=0, ge=0, le=1)
+    """Of `age`: the number of the newest record; in some meters 0 is the interval that
+    still runs."""
+    onward: Literal["newer", "older"] = "newer"
+    """Which records follow the selected one in the window."""
+
+    @property
+    def time(self) -> RecordTime:
+        """How the time is laid out that is written."""
+        form = {"offset": 0, "encoding": self.encoding, "zone": self.zone}
+        return RecordTime.model_validate(form)
+
+
+class Write(Placed):
+    """A value that is written after the selection, such as a command to load."""
+
+    value: int = Field(ge=0, lt=0x10000)
+
+
+class LoadProfile(Placed):
+    """Where and how a meter keeps its interval records."""
+
+    access: Literal["ring", "window"]
+    capacity: int = Field(ge=1, le=1_000_000)
+    """How many records it keeps."""
+    record_words: int = Field(ge=1, le=125)
+    """Registers from one record to the next."""
+    interval_s: int = Field(ge=60, le=86_400)
+    """Length of an interval as set in the meter."""
+    holds: Literal["registers", "intervals"]
+    """`registers`: what the energy registers showed at the record's time; `intervals`:
+    the energy of the record's interval alone."""
+    stamp: Literal["end", "start"] = "end"
+    """Which end of its interval a record's time is."""
+    window: int = Field(default=1, ge=1, le=125)
+    """How many records the window shows at once."""
+    time: RecordTime
+    fields: Annotated[tuple[RecordField, ...], FROM_TEXT] = Field(min_length=1)
+    newest: Newest | None = None
+    count: Pointer | None = None
+    """How many records there are; without it, as many as the capacity."""
+    modulo: int | None = Field(default=None, ge=2, le=1 << 32)
+    """Of sequence numbers: they start again at 0 after this many."""
+    select: Select | None = None
+    writes: Annotated[tuple[Write, ...], FROM_TEXT] = ()
+    """In the order in which they are written, after the selection."""
+
+    @property
+    def words(self) -> int:
+        """How many 16-bit registers one record takes."""
+        return self.record_words
+
+    @property
+    def label(self) -> str:
+        """Its key in the file."""
+        return "load_profile"
+
+    @property
+    def span(self) -> int:
+        """How many registers the ring, or the window, takes."""
+        shown = self.capacity if self.access == "ring" else self.window
+        return shown * self.record_words
+
+    @property
+    def turn(self) -> int:
+        """After how many records their numbers start again at 0."""
+        if self.access == "ring":
+            return self.capacity
+        words = self.newest.words if self.newest is not None else 2
+        return self.modulo or 1 << 16 * words
+
+    @model_validator(mode="after")
+    def _is_sound(self) -> Self:
+        """Check what no single key shows."""
+        refuse_repeats("quantity", (field.quantity.value for field in self.fields))
+        parts: list[RecordTime | RecordField] = [self.time, *self.fields]
+        for part in parts:
+            if part.offset + part.words > self.record_words:
+                raise ValueError(f"a record has {self.record_words} registers only")
+        if self.address + self.span > ADDRESSES:
+            raise ValueError("runs past the last register, 65535")
+        if self.access == "ring" and (self.newest is None or self.select is not None):
+            raise ValueError("a ring needs newest, and no select")
+        if self.access == "window" and self.select is None:
+            raise ValueError("a window needs select")
+        if self.select is not None:
+            self._select_is_sound(self.select)
+        return self
+
+    def _select_is_sound(self, select: Select) -> None:
+        """Check that what is selected can be known and written."""
+        is_number = select.encoding in {"uint16", "uint32"}
+        if is_number == (select.by == "time"):
+            raise ValueError(f"select by {select.by} cannot write {select.encoding}")
+        if select.by == "sequence" and self.newest is None:
+            raise ValueError("select by sequence needs newest")
+        if select.by == "time" and select.onward == "older":
+            raise ValueError('select by time goes on to "newer" records')
