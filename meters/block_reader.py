@@ -88,7 +88,7 @@ def reader_of(profile: ModbusProfile, block: Block) -> BlockReader:
         words=Struct(f"{swapped}{len(order)}H"),
         layout=Struct(layout),
         values=tuple(
-            (part.quantity, *exact(part.scale), *_absent(part))
+            (part.quantity, *exact(part.factor), *_absent(part))
             for part in numbers
             if isinstance(part, Register) and part.scale_register is None
         ),

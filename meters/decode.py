@@ -112,7 +112,7 @@ def _add_further(
             raw, exponent = numbers[at], exponents.get(key)
             if exponent is None or raw == absent or (is_nan_absent and isnan(raw)):
                 continue
-            numerator, denominator = fraction_of(register.scale, exponent)
+            numerator, denominator = fraction_of(register.factor, exponent)
             values[register.quantity] = raw * numerator / denominator
         for register, at in each.odd:
             value = _odd(profile, register, words[at : at + register.words], exponents)

@@ -32,7 +32,7 @@ def encode_registers(
         Naming the register, if a value does not fit.
 
     """
-    held: dict[int, int] = {}
+    held = profile.fixed_words
     exponents: dict[object, int] = {}
     for part in profile.placed:
         if isinstance(part, ScaleRegister):

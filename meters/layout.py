@@ -16,7 +16,7 @@ from meters.encoding import (
     words_of,
 )
 from meters.modbus_parts import Measured, Number, TimeForm
-from meters.registers import counts, exact, modulus
+from meters.registers import counts, exact
 from meters.scaling import fraction_of
 
 
@@ -24,13 +24,13 @@ class Orders(Protocol):
     """Knows in which order the words and bytes of a part stand: a profile."""
 
     @property
-    def register_digits(self) -> int:
-        """Digits of energy registers."""
+    def register_resolution(self) -> float:
+        """One count of them, in kWh or kvarh."""
         ...
 
     @property
-    def register_resolution(self) -> float:
-        """One count of them, in kWh or kvarh."""
+    def turn_counts(self) -> int:
+        """After how many counts they start again."""
         ...
 
     def word_order_of(self, part: object) -> Order:
@@ -61,7 +61,7 @@ def decode_number(
     raw = number_in(bits, form.encoding)
     if form.is_nan_absent and isnan(raw):
         return None
-    numerator, denominator = fraction_of(form.scale, exponent)
+    numerator, denominator = fraction_of(form.factor, exponent)
     return raw * numerator / denominator
 
 
@@ -116,11 +116,10 @@ def _raw(
     """Turn a value into the register's own unit."""
     if isnan(value):
         return nan if form.is_nan_absent else 0
-    numerator, denominator = fraction_of(form.scale, exponent)
+    numerator, denominator = fraction_of(form.factor, exponent)
     if not (is_counted and form.quantity.is_register):
         return value * denominator / numerator
-    shown = counts(value, orders.register_resolution)
-    shown %= modulus(orders.register_digits)
+    shown = counts(value, orders.register_resolution) % orders.turn_counts
     per, count = exact(orders.register_resolution)
     dividend, divisor = shown * per * denominator, count * numerator
     # Of integer registers the division has no rest: the profile was checked for it.

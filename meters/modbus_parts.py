@@ -57,6 +57,8 @@ class Number(Ordered):
     encoding: Annotated[Encoding, FROM_TEXT]
     scale: float = Field(default=1.0, gt=0)
     """The house unit for one unit of the register: 0.001 for Wh to kWh."""
+    reverse: bool = False
+    """The meter has the other sign: its positive power is what a plant gives."""
     not_available: (
         Sentinel
         | Annotated[tuple[Sentinel, ...], FROM_TEXT, Field(min_length=1)]
@@ -68,6 +70,11 @@ class Number(Ordered):
     def words(self) -> int:
         """How many 16-bit registers it takes."""
         return self.encoding.words
+
+    @property
+    def factor(self) -> float:
+        """The scale with its sign."""
+        return -self.scale if self.reverse else self.scale
 
     @property
     def absent_bits(self) -> tuple[int, ...]:
@@ -100,6 +107,15 @@ class Measured(Number):
     """How one quantity is laid out, wherever it stands."""
 
     quantity: Annotated[Quantity, FROM_TEXT]
+
+    @model_validator(mode="after")
+    def _counts_up(self) -> Self:
+        """Refuse an energy register that is reversed: it would count down."""
+        if self.reverse and self.quantity.is_register:
+            raise ValueError(
+                f"{self.quantity} counts up; name the other direction instead"
+            )
+        return self
 
     @property
     def place(self) -> str:

@@ -49,6 +49,9 @@ class BusManners(MeterType):
         default=None, ge=SHORTEST_TIMEOUT_MS, le=LONGEST_TIMEOUT_MS
     )
     """How long an answer may take, where the bus's own time is not enough."""
+    turnover: Literal["digits", "bits"] = "digits"
+    """Where an energy register starts again: after its digits, or, of `bits`, only when
+    its encoding can hold no more, whatever the digits."""
 
 
 class ModbusProfile(BusManners):
@@ -81,6 +84,25 @@ class ModbusProfile(BusManners):
             parts.append(self.clock)
         return sorted(parts, key=lambda part: (self.function_of(part), part.address))
 
+    @property
+    def turn_counts(self) -> int:
+        """After how many counts an energy register starts again."""
+        turn = modulus(self.register_digits)
+        if self.turnover == "digits":
+            return turn
+        for register in self.registers:
+            if register.quantity.is_register and not register.encoding.is_float:
+                steps = steps_a_count(
+                    register, self.register_resolution, self._exponent_of(register) or 0
+                )
+                turn = min(turn, (register.encoding.limits[1] + 1) // steps)
+        return turn
+
+    @property
+    def fixed_words(self) -> dict[int, int]:
+        """What stands in every meter of the type, beside what it measures."""
+        return {}
+
     def function_of(self, part: Part | Placed) -> Function:
         """Return the Modbus table in which something stands."""
         return part.function or self.function
@@ -106,6 +128,11 @@ class ModbusProfile(BusManners):
     def energy_exponent(self, key: tuple[Function, int]) -> int | None:
         """Return what a scale register of energy must say; None: nothing binds it."""
         return energy_exponent(self.scaled_by(key), self.register_resolution)
+
+    def _exponent_of(self, register: Register) -> int | None:
+        """Return the power of ten of an energy register; None: none would do."""
+        key = self.scale_key(register)
+        return self.energy_exponent(key) if key else 0
 
     def _scale_registers(self, registers: Iterable[Register]) -> list[Part]:
         keys = {self.scale_key(register) for register in registers} - {None}
@@ -141,9 +168,7 @@ class ModbusProfile(BusManners):
             raise ValueError("at least one register must be read at the fast pace")
         for register in self.registers:
             if register.quantity.is_register and not register.encoding.is_float:
-                key = self.scale_key(register)
-                exponent = self.energy_exponent(key) if key else 0
-                _refuse_misfit(self, register, exponent)
+                _refuse_misfit(self, register, self._exponent_of(register))
         if self.load_profile is not None:
             _refuse_misfit_log(self, self.load_profile)
         return self
@@ -195,7 +220,8 @@ def _refuse_misfit(
             f"register_resolution: is {resolution}, which is no whole number of steps "
             f"of {form.quantity} ({form.scale})"
         )
-    if (modulus(digits) - 1) * steps > form.encoding.limits[1]:
+    most = (modulus(digits) - 1) * steps
+    if profile.turnover == "digits" and most > form.encoding.limits[1]:
         raise ValueError(
             f"register_digits: is {digits}, which does not fit {form.encoding} of "
             f"{form.quantity}"

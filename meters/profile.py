@@ -4,6 +4,7 @@ A profile says where a meter keeps each quantity and how; `docs/handbook/profile
 shows how to write one. Whatever does not fit raises `ProfileError`, one sentence.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,8 @@ from meters.form import checked, read_toml
 from meters.modbus_profile import Clock, Function, ModbusProfile, Register
 from meters.mqtt_profile import MqttProfile, PayloadField
 from meters.profile_form import Manual, ProfileError
+from meters.sunspec import SunspecProfile, usual_device
+from meters.sunspec_form import SunspecForm
 
 __all__ = [
     "PROFILES",
@@ -29,6 +32,7 @@ __all__ = [
     "Profile",
     "ProfileError",
     "Register",
+    "SunspecProfile",
     "load_profile",
     "profile_names",
 ]
@@ -72,9 +76,16 @@ def _shipped(name: str) -> Profile:
 def _read(path: Path) -> Profile:
     """Read and check one file."""
     entered = read_toml(path, ProfileError)
-    profile = checked(_PROFILE.validate_python, entered, path, ProfileError)
+    profile = checked(_made, entered, path, ProfileError)
     if profile.name != path.stem:
         raise ProfileError(
             f"{path}: name: is {profile.name!r}, must be the file's, {path.stem!r}."
         )
     return profile
+
+
+def _made(entered: Mapping[str, object]) -> Profile:
+    """Make the profile that was entered; of SunSpec meters that of the usual device."""
+    if "layout" in entered:
+        return usual_device(SunspecForm.model_validate(entered))
+    return _PROFILE.validate_python(entered)

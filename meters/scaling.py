@@ -118,6 +118,6 @@ def _shows(exponent: int, register: Register, value: float) -> bool:
     """Whether a value fits; the ends are left to patterns of "not available"."""
     if register.encoding.is_float:
         return True
-    numerator, denominator = fraction_of(register.scale, exponent)
+    numerator, denominator = fraction_of(register.factor, exponent)
     least, greatest = register.encoding.limits
     return least < round(value * denominator / numerator) < greatest or value == 0.0

@@ -12,6 +12,7 @@ from meters.profile import ModbusProfile, Profile
 from meters.quantity import Quantity
 from meters.reading import FloatArray
 from meters.registers import exact
+from meters.scaling import finest_exponent, fraction_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +90,14 @@ def decoded_as(profile: Profile, quantity: Quantity, values: FloatArray) -> Floa
         return values
     register = next(r for r in profile.registers if r.quantity is quantity)
     numerator, denominator = exact(register.scale)
+    if register.scale_register is not None:
+        # As of a device whose power of ten suits its greatest value.
+        greatest = float(np.nanmax(np.abs(values), initial=0.0))
+        key = profile.scale_key(register)
+        bound = profile.energy_exponent(key) if key else None
+        finest = finest_exponent([(register, greatest)])
+        exponent = finest if bound is None else bound
+        numerator, denominator = fraction_of(register.scale, exponent)
     held = values * denominator / numerator
     if register.encoding is Encoding.FLOAT32:
         held = held.astype(np.float32).astype(np.float64)

@@ -148,7 +148,7 @@ def test_energy_is_found_again_as_the_meters_own_count(name, data) -> None:
     held = encode_registers(profile, given_kwh, NOON)
     values = decode_blocks(profile, answers(profile, held)).values
     for quantity, kwh in given_kwh.items():
-        shown = counts(kwh, resolution) % modulus(digits)
+        shown = counts(kwh, resolution) % profile.turn_counts
         assert counts(values[quantity], resolution) == shown
         if not is_float:
             # Correctly rounded: the very double of the decimal number.
