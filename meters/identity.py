@@ -18,7 +18,7 @@ from meters.layout import decode_number, encode_number
 from meters.modbus_profile import ModbusProfile
 from meters.registers import exact
 
-_WILD = {"*": "", "?": "0"}
+_WILD = str.maketrans("*?", "00")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -186,7 +186,7 @@ def _usual(part: Identity) -> int | str:
         return "" if part.encoding == "string" else 0
     if isinstance(usual, int):
         return usual
-    return "".join(_WILD.get(letter, letter) for letter in usual)
+    return usual.translate(_WILD)
 
 
 def _identity_words(

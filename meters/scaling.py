@@ -120,4 +120,5 @@ def _shows(exponent: int, register: Register, value: float) -> bool:
         return True
     numerator, denominator = fraction_of(register.factor, exponent)
     least, greatest = register.encoding.limits
-    return least < round(value * denominator / numerator) < greatest or value == 0.0
+    raw = round(value * denominator / numerator)
+    return least < raw < greatest or raw == 0
