@@ -11,6 +11,7 @@ COMMANDS = [
     ["demo"],
     ["doctor"],
     ["migrate"],
+    ["profile", "check"],
     ["profile", "list"],
     ["profile", "show"],
     ["replay"],
@@ -66,6 +67,26 @@ def test_profiles_can_be_listed_and_shown(keywatt) -> None:
     names = json.loads(keywatt("profile", "list", "--json").out)
     assert names["keywatt-json"] == "mqtt"
     assert json.loads(keywatt("profile", "show", "keywatt-json").out)["name"]
+
+
+def test_a_profile_is_checked_and_its_requests_are_printed(keywatt, tmp_path) -> None:
+    said = keywatt("profile", "check", "eastron-sdm630", "--answer", "30", "--json")
+    found = json.loads(said.out)
+    assert said.code == 0
+    assert [d["code"] for d in found["warnings"]] == ["coarse-steps"]
+    whole = found["rounds"]["whole"]
+    assert [(r["address"], r["count"]) for r in whole["requests"]] == [(0, 80)]
+    assert whole["seconds"] == 0.03
+    shown = keywatt("profile", "check", "keywatt-logger", "--baud", "9600")
+    assert "A poll: 2 requests, about 0.20 s at 9600 baud" in shown.out
+    assert "Nothing seems wrong with it." in shown.out
+    assert keywatt("profile", "check", "eastron-sdm630", "--strict").code == 1
+    assert keywatt("profile", "check", "keywatt-json", "--strict").code == 0
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text('name = "wrong"\nlayout = "sunspec"\n')
+    refused = keywatt("profile", "check", str(wrong))
+    assert refused.code == 2
+    assert refused.err.count("\n") == 1
 
 
 NOWHERE = "postgresql://keywatt@127.0.0.1:1/keywatt"
