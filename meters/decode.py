@@ -64,7 +64,7 @@ def decode_blocks(
     """
     values: dict[Quantity, float] = {}
     measured_at: datetime | None = None
-    further: list[Answered] = []
+    further: list[Answered] | None = None
     readers = _readers(profile)
     for block, words in blocks.items():
         reader = readers.get(block)
@@ -88,8 +88,11 @@ def decode_blocks(
             own = [int(word) for word in numbers[-clock.words :]]
             measured_at = decode_clock(own, clock.zone, clock.encoding)
         if reader.further is not None:
+            further = further or []
             further.append((reader.further, numbers, words))
-    events = _add_further(profile, values, further) if further else _NO_EVENTS
+    events = _NO_EVENTS
+    if further is not None:
+        events = _add_further(profile, values, further)
     return Decoded(values=values, measured_at=measured_at, events=events)
 
 
