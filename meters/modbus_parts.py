@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
 
 from meters.encoding import Encoding, Order
 from meters.event import MeterEvent
-from meters.profile_form import FROM_TEXT, Strict
+from meters.profile_form import FROM_TEXT, Strict, checked_zone
 from meters.quantity import Quantity
 
 Function = Literal["input", "holding"]
@@ -164,15 +163,7 @@ class TimeForm(Strict):
         """Whether the order of words concerns it: fields stand each in its place."""
         return self.encoding in {"unix32", "since2000"}
 
-    @field_validator("zone")
-    @classmethod
-    def _zone_exists(cls, zone: str) -> str:
-        """Refuse a zone that the time zone database does not know."""
-        try:
-            ZoneInfo(zone)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
-            raise ValueError(f"there is no time zone {zone!r}") from exc
-        return zone
+    _check_zone = field_validator("zone")(checked_zone)
 
 
 class Clock(Placed, TimeForm):

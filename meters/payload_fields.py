@@ -2,68 +2,19 @@
 
 import math
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from meters.mqtt_profile import MqttProfile, PayloadField
-from meters.quantity import Quantity
+from meters.gathered import Gathered, Leaf
+from meters.json_path import Path, parse_path, show_path
+from meters.mqtt_profile import MessageForm, PayloadField
+from meters.numeric_text import number_in
+from meters.payload_error import PayloadError, not_in_schema, short
+from meters.payload_times import time_leaf
 from meters.refusal import Reason
 from meters.registers import exact
 
 _SERIAL = re.compile(r"[A-Za-z0-9._-]{1,64}")
-
-
-class PayloadError(ValueError):
-    """A payload, or one reading of it, that is not believed."""
-
-    def __init__(self, reason: Reason, text: str, readings: int = 1) -> None:
-        super().__init__(text)
-        self.reason = reason
-        self.text = text
-        self.readings = readings
-        """How many readings were refused, as far as that can be told."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Parsed:
-    """One reading as a payload gave it."""
-
-    serial: str | None
-    """Of the meter; None where the payload does not name it and the topic must."""
-    measured_at: datetime
-    """In UTC."""
-    values: dict[Quantity, float]
-
-
-class Gathered:
-    """A reading while its fields come in."""
-
-    __slots__ = ("measured_at", "serial", "values")
-
-    def __init__(self, serial: str | None = None) -> None:
-        self.serial = serial
-        self.measured_at: datetime | None = None
-        self.values: dict[Quantity, float] = {}
-
-    def known_serial(self, profile: MqttProfile) -> str | None:
-        """Return the meter's serial; a profile that has a field for it demands it."""
-        if self.serial is None and profile.serial is not None:
-            raise not_in_schema(f"The field {profile.serial} is missing.")
-        return self.serial
-
-    def parsed(self, profile: MqttProfile) -> Parsed:
-        """Close the reading, if nothing is missing."""
-        serial = self.known_serial(profile)
-        if self.measured_at is None:
-            raise not_in_schema(f"The field {profile.measured_at} is missing.")
-        if not self.values:
-            raise not_in_schema("The reading holds no value.")
-        return Parsed(serial=serial, measured_at=self.measured_at, values=self.values)
-
-
-_Leaf = Callable[[Gathered, object], None]
-"""Takes one field's value into a reading, or raises PayloadError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +25,7 @@ class Tree:
     """Of the object itself, with a dot; empty for the outermost."""
     strict: bool
     """Whether an unknown field is refused."""
-    leaves: dict[str, _Leaf]
+    leaves: dict[str, Leaf]
     branches: "dict[str, Tree]"
 
 
@@ -99,12 +50,168 @@ def walk(tree: Tree, found: Mapping[str, object], reading: Gathered) -> None:
             )
 
 
-def _quantity_leaf(field: PayloadField) -> _Leaf:
-    """Make the reader of one quantity's field."""
-    quantity, path = field.quantity, field.path
-    numerator, denominator = exact(field.scale)
+@dataclass(frozen=True, slots=True)
+class Trees:
+    """A profile's paths laid out: of one reading, of a batch and each of its items."""
+
+    single: Tree | Leaf
+    envelope: Tree | Leaf
+    item: Tree | Leaf
+    batch: Path | None
+
+
+def lay_out(form: MessageForm) -> Trees:
+    """Lay out a profile's paths."""
+    strict = form.unknown_fields == "refuse"
+    outside: dict[Path, _Place] = {}
+    inside: dict[Path, _Place] = {
+        parse_path(one.path): _place_of(form, one) for one in form.fields
+    }
+    if form.measured_at is not None and not form.is_stamped_on_arrival:
+        when = form.measured_at
+        inside[parse_path(when)] = _Place(time_leaf(form, when))
+    if form.item_serial is not None:
+        inside[parse_path(form.item_serial)] = _Place(_item_leaf(form.item_serial))
+    if form.serial is not None:
+        outside[parse_path(form.serial)] = _Place(_serial_leaf(form.serial))
+    batch = None if form.batch is None else parse_path(form.batch)
+    # `readings = null` beside a single reading is as good as absent.
+    lists = {batch: _Place(_ignore)} if batch else {}
+    return Trees(
+        single=_laid({**inside, **outside, **lists}, strict=strict),
+        envelope=_laid({**outside, **lists}, strict=strict),
+        item=_laid(inside, strict=strict),
+        batch=batch,
+    )
+
+
+@dataclass(slots=True)
+class _Place:
+    """What is known of one place in a document while the tree is laid out."""
+
+    leaf: Leaf | None = None
+    """Reads the number, text or time that stands there."""
+    on_list: Leaf | None = None
+    """Reads the list that may stand there instead."""
+    names: "dict[str, _Place]" = field(default_factory=dict)
+    items: "dict[int, _Place]" = field(default_factory=dict)
+
+
+def _laid(places: Mapping[Path, _Place], *, strict: bool) -> Tree | Leaf:
+    """Turn paths into nested objects and lists."""
+    root = _Place()
+    for path, place in sorted(places.items(), key=lambda one: len(one[0])):
+        here = root
+        for step in path:
+            if isinstance(step, int):
+                here = here.items.setdefault(step, _Place())
+            else:
+                here = here.names.setdefault(step, _Place())
+        here.leaf, here.on_list = place.leaf, place.on_list
+    return _compiled(root, (), strict=strict)
+
+
+def _compiled(place: _Place, path: Path, *, strict: bool) -> Tree | Leaf:
+    """Make the reader of a place: a tree of a plain object, a leaf of all else."""
+    tree = Tree(f"{show_path(path)}." if path else "", strict, {}, {})
+    for name, inner in place.names.items():
+        made = _compiled(inner, (*path, name), strict=strict)
+        if isinstance(made, Tree):
+            tree.branches[name] = made
+        else:
+            tree.leaves[name] = made
+    if place.leaf is None and not place.items:
+        return tree
+    if place.leaf is not None and place.on_list is None and not place.items:
+        return place.leaf
+    items = {
+        at: _compiled(inner, (*path, at), strict=strict)
+        for at, inner in place.items.items()
+    }
+    return _list_leaf(show_path(path), place, tree, items, strict=strict)
+
+
+def _list_leaf(
+    path: str,
+    place: _Place,
+    tree: Tree,
+    items: Mapping[int, Tree | Leaf],
+    *,
+    strict: bool,
+) -> Leaf:
+    """Make the reader of a place where a list may stand."""
+    leaf, on_list = place.leaf, place.on_list
 
     def take(reading: Gathered, value: object) -> None:
+        if type(value) is list:
+            for at, item in enumerate(value):
+                part = items.get(at)
+                if part is not None:
+                    read(part, item, f"{path}[{at}]", reading)
+                elif strict and on_list is None:
+                    raise not_in_schema(f"{path}[{at}] is not a field of this payload.")
+            if on_list is not None:
+                on_list(reading, value)
+        elif type(value) is dict and (tree.leaves or tree.branches):
+            walk(tree, value, reading)
+        elif leaf is not None:
+            leaf(reading, value)
+        else:
+            raise not_in_schema(f"{path} is {short(value)}, not a list.")
+
+    return take
+
+
+def read(part: Tree | Leaf, value: object, name: str, reading: Gathered) -> None:
+    """Take whatever stands at one place into a reading."""
+    if not isinstance(part, Tree):
+        part(reading, value)
+    elif type(value) is dict:
+        walk(part, value, reading)
+    else:
+        raise not_in_schema(f"{name} is {short(value)}, not a JSON object.")
+
+
+def _place_of(form: MessageForm, one: PayloadField) -> _Place:
+    """Say what is read at one quantity's path."""
+    leaf = quantity_leaf(one, is_text_right=form.numbers == "text")
+    if one.if_list == "refuse":
+        return _Place(leaf)
+
+    def on_list(reading: Gathered, value: object) -> None:
+        items = value if isinstance(value, list) else []
+        if one.if_list == "sum":
+            leaf(reading, _total(one.path, items))
+        elif one.if_list == "first" and items:
+            leaf(reading, items[0])
+
+    return _Place(leaf, on_list)
+
+
+def _total(path: str, items: list[object]) -> object:
+    """Add up a list; null where one of them was not measured."""
+    numbers = [number_in(item) for item in items]
+    if not numbers or None in numbers:
+        return None
+    total: float = 0
+    for number in numbers:
+        if not (type(number) is float or type(number) is int):
+            raise not_in_schema(f"{path} holds {short(number)}, not only numbers.")
+        try:
+            total += number
+        except OverflowError:
+            return math.inf
+    return total
+
+
+def quantity_leaf(one: PayloadField, *, is_text_right: bool = False) -> Leaf:
+    """Make the reader of one quantity's field."""
+    quantity, path = one.quantity, one.path
+    numerator, denominator = exact(one.scale)
+
+    def take(reading: Gathered, value: object) -> None:
+        if is_text_right:
+            value = number_in(value)
         # Not isinstance: true and false are whole numbers to Python.
         if not (type(value) is float or type(value) is int):
             if value is None:
@@ -124,103 +231,35 @@ def _quantity_leaf(field: PayloadField) -> _Leaf:
     return take
 
 
-def _serial_leaf(path: str) -> _Leaf:
+def _serial_leaf(path: str) -> Leaf:
     """Make the reader of the field that names the meter."""
 
     def take(reading: Gathered, value: object) -> None:
         if type(value) is not str or not _SERIAL.fullmatch(value):
-            raise not_in_schema(
-                f"{path} is {short(value)}, not a serial number (letters, digits, "
-                "dot, dash and underscore, at most 64)."
-            )
+            raise _no_serial(path, value)
         reading.serial = value
 
     return take
 
 
-def _time_leaf(path: str) -> _Leaf:
-    """Make the reader of the field that says when."""
+def _item_leaf(path: str) -> Leaf:
+    """Make the reader of the field that names an item; many number them."""
 
     def take(reading: Gathered, value: object) -> None:
-        if type(value) is not str:
-            raise not_in_schema(f"{path} is {short(value)}, not an ISO 8601 time.")
-        try:
-            moment = datetime.fromisoformat(value)
-            if moment.tzinfo is None:
-                raise not_in_schema(f"{path} is {short(value)}, without a time zone.")
-            reading.measured_at = moment.astimezone(UTC)
-        except PayloadError:
-            raise
-        except (ValueError, OverflowError):
-            raise not_in_schema(
-                f"{path} is {short(value)}, not an ISO 8601 time."
-            ) from None
+        text = str(value) if type(value) is int and 0 <= value < 1 << 63 else value
+        if type(text) is not str or not _SERIAL.fullmatch(text):
+            raise _no_serial(path, value)
+        reading.item = text
 
     return take
 
 
-def _ignore(_reading: Gathered, _value: object) -> None:
-    """Leave a field to whoever reads it elsewhere."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trees:
-    """A profile's paths laid out: of one reading, of a batch and each of its items."""
-
-    single: Tree
-    envelope: Tree
-    item: Tree
-
-
-def lay_out(profile: MqttProfile) -> Trees:
-    """Lay out a profile's paths."""
-    of_item: dict[str, _Leaf] = {
-        field.path: _quantity_leaf(field) for field in profile.fields
-    }
-    of_item[profile.measured_at] = _time_leaf(profile.measured_at)
-    of_envelope: dict[str, _Leaf] = {}
-    if profile.serial is not None:
-        of_envelope[profile.serial] = _serial_leaf(profile.serial)
-    strict = profile.unknown_fields == "refuse"
-    batch: dict[str, _Leaf] = {profile.batch: _ignore} if profile.batch else {}
-    return Trees(
-        # `readings = null` beside a single reading is as good as absent.
-        single=_tree({**of_item, **of_envelope, **batch}, strict=strict),
-        envelope=_tree({**of_envelope, **batch}, strict=strict),
-        item=_tree(of_item, strict=strict),
+def _no_serial(path: str, value: object) -> PayloadError:
+    return not_in_schema(
+        f"{path} is {short(value)}, not a serial number (letters, digits, dot, dash "
+        "and underscore, at most 64)."
     )
 
 
-def _tree(leaves: Mapping[str, _Leaf], path: str = "", *, strict: bool) -> Tree:
-    """Turn dotted paths into nested objects."""
-    tree = Tree(path, strict, {}, {})
-    below: dict[str, dict[str, _Leaf]] = {}
-    for dotted, leaf in leaves.items():
-        name, _, rest = dotted.partition(".")
-        if rest:
-            below.setdefault(name, {})[rest] = leaf
-        else:
-            tree.leaves[name] = leaf
-    for name, inner in below.items():
-        tree.branches[name] = _tree(inner, f"{path}{name}.", strict=strict)
-    return tree
-
-
-def not_in_schema(text: str) -> PayloadError:
-    """Make the most common refusal."""
-    return PayloadError(Reason.NOT_IN_SCHEMA, text)
-
-
-def short(value: object) -> str:
-    """Show a value in a sentence: printable, and not all of a long one."""
-    if isinstance(value, dict):
-        return "an object"
-    if isinstance(value, list):
-        return "an empty list" if not value else "a list"
-    if value is None:
-        return "null"
-    if isinstance(value, int) and value.bit_length() > 64:  # noqa: PLR2004 - see below
-        # Python refuses to print whole numbers of thousands of digits.
-        return "a number beyond all measure"
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:60]}…"  # noqa: PLR2004 - a line's worth
+def _ignore(_reading: Gathered, _value: object) -> None:
+    """Leave a field to whoever reads it elsewhere."""

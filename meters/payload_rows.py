@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from meters.json_path import parse_path
 from meters.mqtt_profile import MqttProfile
 from meters.quantity import QUANTITIES
 
@@ -80,36 +81,50 @@ class RowReader:
 
 def row_reader(profile: MqttProfile) -> RowReader | None:
     """Return a reader of a profile's payloads; None if they are not plain."""
-    parents = {field.path.rpartition(".")[0] for field in profile.fields}
+    beside = [profile.serial, profile.measured_at, profile.batch or "batch"]
+    inside = [parse_path(field.path) for field in profile.fields]
     plain = (
-        len(parents) == 1
-        and "." not in "".join(parents)
-        and all(field.scale == 1 for field in profile.fields)
-        and profile.serial is not None
-        and "." not in profile.serial + profile.measured_at
+        profile.format == "json"
+        and not profile.more
         and profile.unknown_fields == "refuse"
+        and profile.no_value == "refuse"
+        and profile.numbers == "number"
+        and profile.time_format == "iso8601"
+        and profile.zone is None
+        and not profile.is_stamped_on_arrival
+        and profile.item_serial is None
+        and all(field.scale == 1 for field in profile.fields)
+        and all(field.if_list == "refuse" for field in profile.fields)
+        and all(path and _is_name(path) for path in beside)
+        and all(len(path) == len(("values", "name")) for path in inside)
+        and len({path[0] for path in inside}) == 1
+        and all(isinstance(step, str) for path in inside for step in path)
     )
-    values = parents.pop()
-    if not plain or not values:
+    if not plain:
         return None
-    message = _message_type(profile, values)
+    message = _message_type(profile, str(inside[0][0]))
     return RowReader(
         msgspec.json.Decoder(message), profile.max_bytes, profile.max_readings
     )
 
 
+def _is_name(path: str) -> bool:
+    """Whether a path is the plain name of a field of the document."""
+    return parse_path(path) == (path,)
+
+
 def _message_type(profile: MqttProfile, values: str) -> type[msgspec.Struct]:
     """Make the type of a profile's payloads, a reading alone or several."""
-    path_of = {field.quantity: field.path for field in profile.fields}
+    name_of = {
+        field.quantity: str(parse_path(field.path)[-1]) for field in profile.fields
+    }
     number = float | None
     values_type = msgspec.defstruct(
         "Values",
         # A quantity that the profile has not is there, without a name to be given by.
         [(f"column_{at}", number, math.nan) for at in range(len(QUANTITIES))],
         rename={
-            f"column_{at}": path_of[quantity].rpartition(".")[2]
-            if quantity in path_of
-            else f"\0{at}"
+            f"column_{at}": name_of.get(quantity, f"\0{at}")
             for at, quantity in enumerate(QUANTITIES)
         },
         forbid_unknown_fields=True,
@@ -119,7 +134,7 @@ def _message_type(profile: MqttProfile, values: str) -> type[msgspec.Struct]:
     item_type = msgspec.defstruct(
         "Item",
         times,
-        rename={"time": profile.measured_at, "values": values},
+        rename={"time": str(profile.measured_at), "values": values},
         forbid_unknown_fields=True,
         gc=False,
     )
@@ -128,7 +143,7 @@ def _message_type(profile: MqttProfile, values: str) -> type[msgspec.Struct]:
         [("serial", str), *times, ("batch", list[item_type] | None, None)],  # type: ignore[valid-type]
         rename={
             "serial": str(profile.serial),
-            "time": profile.measured_at,
+            "time": str(profile.measured_at),
             "values": values,
             "batch": profile.batch or "\0batch",
         },

@@ -34,7 +34,13 @@ def payload_schema(profile: MqttProfile) -> Json:
     """
     groups = {field.path.partition(".")[0] for field in profile.fields}
     flat = all(field.path.count(".") == 1 for field in profile.fields)
-    if len(groups) != 1 or not flat or profile.batch is None or profile.serial is None:
+    if (
+        len(groups) != 1
+        or not flat
+        or profile.batch is None
+        or profile.serial is None
+        or profile.measured_at is None
+    ):
         raise ValueError(f"{profile.name} has a form that this schema does not tell")
     (group,) = groups
     values: Json = {

@@ -61,7 +61,23 @@ def load_profile(name_or_path: str | Path) -> Profile:
     """
     if isinstance(name_or_path, str) and not name_or_path.endswith(".toml"):
         return _shipped(name_or_path)
-    return _read(Path(name_or_path))
+    return _unchanged(Path(name_or_path).resolve(), name_or_path)
+
+
+_FILES: dict[Path, tuple[tuple[int, int], Profile]] = {}
+
+
+def _unchanged(path: Path, name: str | Path) -> Profile:
+    """Read a file once, and again when it was changed: many meters share it."""
+    try:
+        found = path.stat()
+    except OSError:
+        return _read(Path(name))  # which says what is wrong
+    state = (found.st_mtime_ns, found.st_size)
+    known = _FILES.get(path)
+    if known is None or known[0] != state:
+        known = _FILES[path] = (state, _read(Path(name)))
+    return known[1]
 
 
 @cache

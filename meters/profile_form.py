@@ -1,11 +1,23 @@
 """What every profile says."""
 
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
 from pydantic import ConfigDict, Field
 
 from meters.form import Form
 
 FROM_TEXT = Field(strict=False)
 """TOML has no enumerations and no tuples: for these a text or a list is right."""
+
+
+def checked_zone(zone: str | None) -> str | None:
+    """Refuse a zone that the time zone database does not know."""
+    try:
+        if zone is not None:
+            ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
+        raise ValueError(f"there is no time zone {zone!r}") from exc
+    return zone
 
 
 class ProfileError(ValueError):

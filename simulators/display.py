@@ -38,8 +38,10 @@ class ShowingMeter(Protocol):
 
 def quantities_of(profile: Profile) -> tuple[Quantity, ...]:
     """Name what a meter of this type gives."""
-    parts = profile.registers if isinstance(profile, ModbusProfile) else profile.fields
-    return tuple(part.quantity for part in parts)
+    if isinstance(profile, ModbusProfile):
+        return tuple(part.quantity for part in profile.registers)
+    fields = (field for kind in profile.messages for field in kind.fields)
+    return tuple(dict.fromkeys(field.quantity for field in fields))
 
 
 def register_shown(energy: FloatArray, profile: Profile) -> FloatArray:

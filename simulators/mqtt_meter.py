@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from meters.mqtt_profile import MqttProfile
-from meters.payload import encode_payload
-from meters.topic import topic_of
+from meters.voice import voice_of
 from simulators.display import ShowingMeter
 
 Publish = Callable[[str, bytes], Awaitable[None]]
@@ -28,14 +27,12 @@ async def publish_for_ever(
     """
     loop = asyncio.get_running_loop()
     due = loop.time() + first_after_s
-    topic = topic_of(profile, serial)
+    voice = voice_of(profile, serial)
     while True:
         await asyncio.sleep(due - loop.time())
         display = meter.show()
         if display is not None:
-            payload = encode_payload(
-                profile, serial, display.measured_at, display.values
-            )
-            await publish(topic, payload)
+            for topic, payload in voice.say(display.measured_at, display.values):
+                await publish(topic, payload)
             meter.was_read()
         due = max(due + every_s, loop.time())

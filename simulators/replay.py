@@ -12,11 +12,10 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from meters.mqtt_profile import MqttProfile
-from meters.payload import encode_payload
 from meters.profile import Profile
 from meters.quantity import REGISTERS, Quantity
 from meters.reading import FloatArray, IntArray, from_utc_us, utc_us
-from meters.topic import topic_of
+from meters.voice import voice_of
 from simulators.display import Display, quantities_of
 from simulators.mqtt_meter import Publish
 from simulators.replay_file import Series
@@ -153,18 +152,19 @@ async def publish_replay(
         Lockstep only: so many displays are on their way together.
 
     """
-    topic = topic_of(profile, serial)
+    voice = voice_of(profile, serial)
     clock, meter.clock = meter.clock, None  # here each display moves on the next
     if clock is not None:
         at_once = 1
     while displays := meter.following(at_once):
         if clock is not None:
             await asyncio.sleep(clock.wait_s(displays[0].measured_at))
-        payloads = [
-            encode_payload(profile, serial, display.measured_at, display.values)
+        messages = [
+            message
             for display in displays
+            for message in voice.say(display.measured_at, display.values)
         ]
-        await asyncio.gather(*(publish(topic, payload) for payload in payloads))
+        await asyncio.gather(*(publish(*message) for message in messages))
         for _ in displays:
             meter.was_read()
 

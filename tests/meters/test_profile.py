@@ -67,15 +67,23 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
+def places_in(profile):
+    """Where a profile finds its quantities, in whatever message."""
+    if isinstance(profile, ModbusProfile):
+        return profile.registers
+    return [field for kind in profile.messages for field in kind.fields]
+
+
 @pytest.mark.parametrize("name", profile_names())
 def test_shipped_profile_loads(name) -> None:
     profile = load_profile(name)
     assert profile.name == name
     assert profile.manual.document
     assert profile.transport in set(Transport)
-    places = profile.registers if isinstance(profile, ModbusProfile) else profile.fields
-    quantities = {place.quantity for place in places}
-    assert set(REGISTERS) <= quantities
+    quantities = {place.quantity for place in places_in(profile)}
+    if isinstance(profile, ModbusProfile):
+        assert set(REGISTERS) <= quantities
+    assert Quantity.ENERGY_IMPORT_KWH in quantities
     assert Quantity.ACTIVE_POWER_KW in quantities
 
 
@@ -217,12 +225,33 @@ def test_several_mistakes_are_counted(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("good", "bad", "expected"),
     [
-        ("acme/{serial}", "acme/{serial}/+", "topic: one level must be {serial}"),
-        ("acme/{serial}", "acme/x{serial}", "topic: one level must be {serial}"),
+        ("acme/{serial}", "acme/+", "topic: one level must be {serial}."),
+        ("acme/{serial}", "acme/x{serial}", "topic: level 'x{serial}' should be a"),
+        ("acme/{serial}", "acme/{serial}/#", "topic: level '#' should be a text, one"),
+        ("acme/{serial}", "acme/{node}", "topic: one level must be {serial}."),
+        ("acme/{serial}", "{serial}/{serial}", "topic: {serial} cannot be a level of"),
+        ("acme/{serial}", "{gateway}/{serial}", "meter: is '{serial}', without {gate"),
+        ('measured_at = "t"', "", 'measured_at: is missing (a path; "arrival" where'),
+        ('measured_at = "t"', 'measured_at = "t"\nzone = "Mars"', "zone: there is no"),
+        (
+            'measured_at = "t"',
+            'measured_at = "arrival"\nzone = "UTC"',
+            "zone: only ISO 8601 times need one.",
+        ),
+        (
+            'measured_at = "t"',
+            'measured_at = "t"\nitem_serial = "id"\nmeter = "{item}{serial}"',
+            "meter: is '{item}{serial}', needs a dot, dash or underscore between two",
+        ),
+        (
+            'measured_at = "t"',
+            'measured_at = "t"\nitem_serial = "id"\nmeter = "{serial}.{item}"',
+            "item_serial: needs batch, the list of its items.",
+        ),
         ('measured_at = "t"', 'measured_at = "u"', "two things stand at u."),
         ('measured_at = "t"', 'measured_at = "u.l1"', "two things stand at u.l1."),
-        ('measured_at = "t"', 'measured_at = "t."', "measured_at: is 't.', string"),
-        ("u.l1", "u..l1", "fields[voltage_l1_v].path: is 'u..l1', string should"),
+        ('measured_at = "t"', 'measured_at = "t."', "measured_at: is 't.', not a path"),
+        ("u.l1", "u..l1", "fields[voltage_l1_v].path: is 'u..l1', not a path"),
     ],
 )
 def test_a_mistake_in_a_payloads_profile_is_told(tmp_path, good, bad, expected) -> None:
