@@ -3,16 +3,16 @@
 The only file that knows how they are laid out in protobuf (`sparkplug_wire`).
 """
 
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from typing import Self
 
 from google.protobuf.message import DecodeError, EncodeError
 
 from meters.payload_error import PayloadError, short
 from meters.refusal import Reason
+from meters.sparkplug_types import DataType, Value
 from meters.sparkplug_wire import WirePayload
 
 MOST_METRICS = 20_000
@@ -21,8 +21,6 @@ SEQUENCE = 256
 """Messages of an edge node are numbered from 0 to 255, and on from 0."""
 REBIRTH = "Node Control/Rebirth"
 BIRTH_DEATH = "bdSeq"
-
-Value = int | float | bool | str | bytes | None
 
 
 class Kind(StrEnum):
@@ -40,40 +38,6 @@ class Kind(StrEnum):
 
 OF_NODES = frozenset({Kind.NBIRTH, Kind.NDEATH, Kind.NDATA, Kind.NCMD})
 COMMANDS = frozenset({Kind.NCMD, Kind.DCMD})
-
-
-class DataType(IntEnum):
-    """How a metric's value is meant, as far as it can be a number."""
-
-    INT8 = 1
-    INT16 = 2
-    INT32 = 3
-    INT64 = 4
-    UINT8 = 5
-    UINT16 = 6
-    UINT32 = 7
-    UINT64 = 8
-    FLOAT = 9
-    DOUBLE = 10
-    BOOLEAN = 11
-    STRING = 12
-    DATETIME = 13
-    TEXT = 14
-
-
-_BITS = {
-    DataType.INT8: 8,
-    DataType.INT16: 16,
-    DataType.INT32: 32,
-    DataType.INT64: 64,
-    DataType.UINT8: 8,
-    DataType.UINT16: 16,
-    DataType.UINT32: 32,
-    DataType.UINT64: 64,
-}
-_SIGNED = frozenset({DataType.INT8, DataType.INT16, DataType.INT32, DataType.INT64})
-_FLOATS = frozenset({DataType.FLOAT, DataType.DOUBLE})
-_TEXTS = frozenset({DataType.STRING, DataType.TEXT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,69 +204,6 @@ def _set_value(one: WirePayload, metric: Metric) -> None:
         one.bytes_value = value
 
 
-def number_of(metric: Metric, datatype: int | None) -> Value:
-    """Return a metric's value as its data type means it.
-
-    Parameters
-    ----------
-    metric : Metric
-        Not null.
-    datatype : int or None
-        From its birth.
-
-    Returns
-    -------
-    float, int, str or None
-        A number; a text of text types; None of types that can be neither, and where
-        the value does not fit the type.
-
-    Examples
-    --------
-    >>> number_of(Metric(value=0xFFFFFFFE), DataType.INT32)
-    -2
-    >>> number_of(Metric(value=0xFE), DataType.INT8)
-    -2
-
-    """
-    value = metric.value
-    if datatype in _TEXTS:
-        return value if isinstance(value, str) else None
-    if isinstance(value, (bool, str, bytes)) or value is None:
-        return None
-    if isinstance(value, float):
-        return value if datatype in _FLOATS else None
-    bits = _BITS.get(DataType(datatype)) if datatype in _BITS else None
-    if bits is None or datatype is None:
-        return None
-    if datatype not in _SIGNED:
-        return value if value < 1 << bits else None
-    return _signed(value, bits)
-
-
-def _signed(value: int, bits: int) -> int | None:
-    """Read two's complement, sent in so many bits or with its sign spread to 32 or 64.
-
-    Examples
-    --------
-    >>> _signed(0xFFFFFF80, 8), _signed(0x80, 8), _signed(0x180, 8)
-    (-128, -128, None)
-
-    """
-    if value < 1 << bits:
-        return value - (1 << bits) if value >> (bits - 1) else value
-    for width in (32, 64):
-        spread = value - (1 << width)
-        if -(1 << (bits - 1)) <= spread < 0:
-            return spread
-    return None
-
-
-def unsigned(value: int, datatype: int) -> int:
-    """Inverse of reading a sign, for the simulators: as the wire bears it."""
-    width = 64 if datatype == DataType.INT64 else 32
-    return value & ((1 << width) - 1) if datatype in _SIGNED else value
-
-
 def rebirth_request(who: SparkplugTopic, at_ms: int) -> tuple[str, bytes]:
     """Return topic and payload of the command by which births are asked for again."""
     topic = SparkplugTopic(who.namespace, who.group, Kind.NCMD, who.node, None)
@@ -311,11 +212,6 @@ def rebirth_request(who: SparkplugTopic, at_ms: int) -> tuple[str, bytes]:
     )
     payload = SparkplugPayload(timestamp_ms=at_ms, metrics=(asked,))
     return str(topic), encode_sparkplug(payload)
-
-
-def as_float32(value: float) -> float:
-    """Return what is left of a number in a Float metric."""
-    return float(struct.unpack(">f", struct.pack(">f", value))[0])
 
 
 def seq_after(seq: int) -> int:

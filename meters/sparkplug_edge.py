@@ -11,7 +11,6 @@ from meters.registers import exact, wrapped
 from meters.sparkplug import (
     BIRTH_DEATH,
     REBIRTH,
-    DataType,
     Kind,
     Metric,
     SparkplugPayload,
@@ -19,6 +18,7 @@ from meters.sparkplug import (
     encode_sparkplug,
     seq_after,
 )
+from meters.sparkplug_types import DataType
 
 Sent = tuple[str, bytes]
 """Topic and payload."""

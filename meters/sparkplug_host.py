@@ -11,6 +11,7 @@ from meters.reading import utc_us
 from meters.refusal import Reason
 from meters.sparkplug import (
     COMMANDS,
+    Kind,
     SparkplugPayload,
     SparkplugTopic,
     decode_sparkplug,
@@ -53,7 +54,8 @@ class SparkplugHost:
             return heard
         node = self._node(who)
         said = node.take(who.kind, who.device, told, raw)
-        heard.faults += [(meter, fault) for fault in said.faults]
+        if meter or profile or who.kind in {Kind.NBIRTH, Kind.NDEATH}:
+            heard.faults += [(meter, fault) for fault in said.faults]
         if said.is_birth_missing and node.asks_at(message.arrived_at):
             at_ms = utc_us(message.arrived_at) // 1000
             heard.to_publish.append(rebirth_request(who, at_ms))

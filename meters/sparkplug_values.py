@@ -8,8 +8,8 @@ from meters.mqtt_profile import MqttProfile, PayloadField
 from meters.payload_error import PayloadError, not_in_schema, short
 from meters.payload_fields import quantity_leaf
 from meters.refusal import Reason
-from meters.sparkplug import number_of
 from meters.sparkplug_node import Named
+from meters.sparkplug_types import number_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST_MS = 946_598_400_000
@@ -71,11 +71,12 @@ def _take(
     profile: MqttProfile, field: PayloadField, one: Named, reading: Gathered
 ) -> None:
     """Take one metric's value into the reading of its time."""
-    value = number_of(one.metric, one.definition.datatype)
-    if value is None:
+    datatype = one.definition.datatype
+    value = number_of(one.metric.value, datatype)
+    if value is None or one.metric.datatype not in {None, datatype}:
         raise not_in_schema(
-            f"{field.path} is {short(one.metric.value)}, which is no number of data "
-            f"type {one.definition.datatype}."
+            f"{field.path} is {short(one.metric.value)}, which is no number of its "
+            f"data type, {datatype}."
         )
     before = reading.values.get(field.quantity)
     quantity_leaf(field, is_text_right=profile.numbers == "text")(reading, value)
