@@ -146,9 +146,9 @@ def _list_leaf(
         if type(value) is list:
             for at, item in enumerate(value):
                 part = items.get(at)
-                if part is not None:
+                if part is not None and item is not None:  # null keeps a place
                     read(part, item, f"{path}[{at}]", reading)
-                elif strict and on_list is None:
+                elif part is None and strict and on_list is None:
                     raise not_in_schema(f"{path}[{at}] is not a field of this payload.")
             if on_list is not None:
                 on_list(reading, value)
@@ -174,23 +174,24 @@ def read(part: Tree | Leaf, value: object, name: str, reading: Gathered) -> None
 
 def _place_of(form: MessageForm, one: PayloadField) -> _Place:
     """Say what is read at one quantity's path."""
-    leaf = quantity_leaf(one, is_text_right=form.numbers == "text")
+    is_text_right = form.numbers == "text"
+    leaf = quantity_leaf(one, is_text_right=is_text_right)
     if one.if_list == "refuse":
         return _Place(leaf)
 
     def on_list(reading: Gathered, value: object) -> None:
         items = value if isinstance(value, list) else []
         if one.if_list == "sum":
-            leaf(reading, _total(one.path, items))
+            numbers = [number_in(item) for item in items] if is_text_right else items
+            leaf(reading, _total(one.path, numbers))
         elif one.if_list == "first" and items:
             leaf(reading, items[0])
 
     return _Place(leaf, on_list)
 
 
-def _total(path: str, items: list[object]) -> object:
+def _total(path: str, numbers: list[object]) -> object:
     """Add up a list; null where one of them was not measured."""
-    numbers = [number_in(item) for item in items]
     if not numbers or None in numbers:
         return None
     total: float = 0

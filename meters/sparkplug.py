@@ -121,16 +121,23 @@ def decode_sparkplug(payload: bytes) -> SparkplugPayload:
             metrics=tuple(_metric(one) for one in found.metrics),
         )
     except (DecodeError, UnicodeDecodeError):
-        raise PayloadError(
-            Reason.NOT_SPARKPLUG, "The payload is not a Sparkplug B message."
-        ) from None
+        raise _not_sparkplug() from None
+
+
+def _not_sparkplug() -> PayloadError:
+    return PayloadError(
+        Reason.NOT_SPARKPLUG, "The payload is not a Sparkplug B message."
+    )
 
 
 def _metric(found: WirePayload) -> Metric:
     """Take a metric out of protobuf."""
+    name = found.name if found.HasField("name") else None
+    if isinstance(name, bytes):  # so the runtime gives what is not UTF-8
+        raise _not_sparkplug()
     kind = found.WhichOneof("value")
     return Metric(
-        name=found.name if found.HasField("name") else None,
+        name=name,
         alias=found.alias if found.HasField("alias") else None,
         timestamp_ms=found.timestamp if found.HasField("timestamp") else None,
         datatype=found.datatype if found.HasField("datatype") else None,

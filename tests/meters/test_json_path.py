@@ -31,8 +31,10 @@ def test_a_path_is_read(text, path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", ".", "a.", ".a", "a..b", "a[", "a[x]", "a[-1]", "a[1000]", "a.[0]", "[0]a"]
-    + ['a"b"', '"a', '""', "a]", "a" + ".b" * 16],
+    [
+        *("", ".", "a.", ".a", "a..b", "a[", "a[x]", "a[-1]", "a[1000]", "a.[0]"),
+        *("[0]a", 'a"b"', '"a', '""', "a]", "a" + ".b" * 16),
+    ],
 )
 def test_what_is_no_path_is_refused(text) -> None:
     with pytest.raises(ValueError, match="not a path"):
