@@ -184,8 +184,7 @@ class EdgeNode:
             return self._device_born(device, message)
         known = self._births.get(device)
         if known is None:
-            text = f"Device {short(device)} sends data without a birth."
-            return _refused(message, PayloadError(Reason.NO_BIRTH, text))
+            return _unborn(message, device)
         return _read(known, message.metrics)
 
     def _device_born(self, device: str | None, message: SparkplugPayload) -> Said:
@@ -211,8 +210,10 @@ class EdgeNode:
 
     def _again(self, kind: Kind, message: SparkplugPayload, told: _Told) -> Said:
         """Read what was said before, under the birth of then; it changes nothing."""
-        if kind is Kind.DDEATH or told.birth is None:
+        if kind is Kind.DDEATH:
             return Said()
+        if told.birth is None:
+            return _unborn(message, told.device)
         return _read(told.birth, message.metrics, is_birth=kind is Kind.DBIRTH)
 
     def _gap(self, message: SparkplugPayload) -> Said:
@@ -243,6 +244,12 @@ def _read(birth: Birth, metrics: Sequence[Metric], *, is_birth: bool = False) ->
             named.append(Named(definition, metric))
     # A birth that contradicts itself would be the same again.
     return Said(named, faults, bool(faults) and not is_birth)
+
+
+def _unborn(message: SparkplugPayload, device: str | None) -> Said:
+    """Refuse data of a device that has told of no metrics."""
+    text = f"Device {short(device)} sends data without a birth."
+    return _refused(message, PayloadError(Reason.NO_BIRTH, text))
 
 
 def _refused(message: SparkplugPayload, why: PayloadError) -> Said:
