@@ -70,7 +70,7 @@ def encode_payload(
         return to_json(_enveloped(profile, serial, [item]))
     document = _item(profile, measured_at, values)
     if profile.serial is not None:
-        document = _placed(document, parse_path(profile.serial), serial)
+        document = placed(document, parse_path(profile.serial), serial)
     return to_json(document)
 
 
@@ -101,8 +101,8 @@ def _enveloped(profile: MqttProfile, serial: str, items: list[Json]) -> Json:
     """Lay the readings into the message that carries them."""
     document: Json = None
     if profile.serial is not None:
-        document = _placed(document, parse_path(profile.serial), serial)
-    return _placed(document, parse_path(profile.batch or "$"), items)
+        document = placed(document, parse_path(profile.serial), serial)
+    return placed(document, parse_path(profile.batch or "$"), items)
 
 
 def _named_item(
@@ -116,7 +116,7 @@ def _named_item(
     if named is None or profile.item_serial is None:
         raise ValueError(f"{serial} is no serial number of {profile.name}")
     item = _item(profile, measured_at, values)
-    return _placed(item, parse_path(profile.item_serial), named["item"])
+    return placed(item, parse_path(profile.item_serial), named["item"])
 
 
 def _item(
@@ -126,7 +126,7 @@ def _item(
     document: Json = None
     if profile.measured_at is not None and not profile.is_stamped_on_arrival:
         shown = _shown_time(profile, measured_at)
-        document = _placed(document, parse_path(profile.measured_at), shown)
+        document = placed(document, parse_path(profile.measured_at), shown)
     held = False
     # Items of lists first: they say that there is a list, where there may be a number.
     for field in sorted(profile.fields, key=lambda one: one.if_list != "refuse"):
@@ -149,7 +149,7 @@ def _with_value(document: Json, field: PayloadField, shown: Json) -> Json:
         if field.if_list != "first":
             return document
         path = (*path, 0)
-    return _placed(document, path, shown)
+    return placed(document, path, shown)
 
 
 def _shown(profile: MqttProfile, field: PayloadField, value: float) -> Json:
@@ -191,7 +191,7 @@ def _is_list(document: Json, path: Path) -> bool:
     return isinstance(here, list)
 
 
-def _placed(document: object, path: Path, value: object) -> Json:
+def placed(document: object, path: Path, value: object) -> Json:
     """Put a value at the end of a path; return the document it stands in."""
     if not path:
         return cast("Json", value)
@@ -199,10 +199,10 @@ def _placed(document: object, path: Path, value: object) -> Json:
     if isinstance(step, int):
         items = document if isinstance(document, list) else []
         items += [None] * (step + 1 - len(items))
-        items[step] = _placed(items[step], tuple(rest), value)
+        items[step] = placed(items[step], tuple(rest), value)
         return items
     if document is not None and not isinstance(document, dict):
         raise TypeError(f"{step} is taken")
     named = document if isinstance(document, dict) else {}
-    named[step] = _placed(named.get(step), tuple(rest), value)
+    named[step] = placed(named.get(step), tuple(rest), value)
     return named
