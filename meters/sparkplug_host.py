@@ -21,7 +21,7 @@ from meters.sparkplug_node import EdgeNode, Said
 from meters.sparkplug_values import sparkplug_readings
 from meters.unpack import unpacked
 
-MOST_NODES = 10_000
+MOST_NODES = 5_000
 """Edge nodes remembered; the one that was silent longest is born again."""
 
 

@@ -6,8 +6,9 @@ NBIRTH. Where one is, all is refused until it is born again, for the missing mes
 have been a birth that gave the aliases other names: a value under a wrong name would be
 worse than none. The rebirth that is asked for brings all present values anyway.
 
-A broker may give messages again after a reconnect (QoS 1). What was just said is known
-by its number and bytes, and read under the birth of then.
+A broker may give messages again after a reconnect (QoS 1), and by chance such a one has
+the very number that is expected. What was said lately is therefore known by its bytes,
+and read again only while the birth under which it was said still holds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,8 @@ from meters.sparkplug import (
 
 _ASK_AGAIN, _ASK_AGAIN_MOST = timedelta(seconds=10), timedelta(minutes=5)
 """A rebirth may take its time, or not help: asked for again after so long, doubling."""
+_REMEMBERED = 255
+"""Messages of one edge node: fewer than it takes for a number to come again."""
 MOST_DEVICES = 2_000
 MOST_DEFINITIONS = 100_000
 """Of one edge node: what it may make us remember."""
@@ -93,14 +96,6 @@ class Said(NamedTuple):
     """Whether the edge node should be born again."""
 
 
-class _Told(NamedTuple):
-    """A message that was taken, to know it again."""
-
-    device: str | None
-    digest: int
-    birth: Birth | None
-
-
 class EdgeNode:
     """One edge node: feed it with its messages in the order in which they come."""
 
@@ -109,7 +104,11 @@ class EdgeNode:
         self._seq: int | None = None
         """Of the last message; None where messages are missing, or it is dead."""
         self._bd_seq: object = None
-        self._told: dict[int, _Told] = {}
+        self._numbers: dict[str | None, int] = {}
+        """Of the births that hold: each is another one."""
+        self._born_so_far = 0
+        self._told: dict[int, int | None] = {}
+        """What was said lately, by its digest: under which birth, if any."""
         self._why = PayloadError(Reason.NO_BIRTH, "The edge node's birth was not seen.")
         self._asked_at: datetime | None = None
         self._ask_again = _ASK_AGAIN
@@ -118,23 +117,36 @@ class EdgeNode:
         self, kind: Kind, device: str | None, message: SparkplugPayload, raw: bytes
     ) -> Said:
         """Take one message; return what it says."""
-        if kind is Kind.NBIRTH:
-            return self._born(message, raw)
         if kind is Kind.NDEATH:
             return self._dead(message)
         digest = hash((kind, device, raw))
-        if self._seq is None:
-            return self._unknown(message)
-        if message.seq != seq_after(self._seq):
-            told = self._told.get(-1 if message.seq is None else message.seq)
-            if told is not None and (told.device, told.digest) == (device, digest):
-                return self._again(kind, message, told)
-            return self._gap(message)
-        self._seq = seq_after(self._seq)
-        said = self._in_order(kind, device, message)
-        birth = self._births.get(device)
-        self._told[self._seq] = _Told(device, digest, birth)
+        if digest in self._told:
+            return self._again(kind, device, message, self._told[digest])
+        said = self._new(kind, device, message)
+        # Without a time in it, another message may well have the same bytes.
+        if message.timestamp_ms is not None or any(
+            metric.timestamp_ms is not None for metric in message.metrics
+        ):
+            self._told[digest] = self._numbers.get(device)
+            if len(self._told) > _REMEMBERED:
+                del self._told[next(iter(self._told))]
         return said
+
+    def _new(self, kind: Kind, device: str | None, message: SparkplugPayload) -> Said:
+        """Take a message that did not come before."""
+        if kind is Kind.NBIRTH:
+            return self._born(message)
+        if self._seq is None:
+            return _refused(message, self._why)
+        if message.seq != seq_after(self._seq):
+            return self._gap(message)
+        self._seq = message.seq
+        if kind is Kind.DDEATH:
+            self._forget(device)
+            return Said()
+        if kind is Kind.DBIRTH:
+            return self._device_born(device, message)
+        return self._named(device, message)
 
     def asks_at(self, now: datetime) -> bool:
         """Say whether to ask for the rebirth now; counts as asked."""
@@ -148,18 +160,16 @@ class EdgeNode:
         self._asked_at = now
         return True
 
-    def _born(self, message: SparkplugPayload, raw: bytes) -> Said:
+    def _born(self, message: SparkplugPayload) -> Said:
         """Begin anew: an NBIRTH, whatever was before."""
         if message.seq is None or message.seq >= SEQUENCE:
             text = f"An NBIRTH has seq {message.seq}, not one of 0 to 255."
             return Said(faults=[PayloadError(Reason.NOT_SPARKPLUG, text)])
-        birth = Birth.of(message.metrics)
-        self._births = {None: birth}
+        self._births, self._numbers = {}, {}
         self._seq = message.seq
         session = metric_named(message.metrics, BIRTH_DEATH)
         self._bd_seq = None if session is None else session.value
-        self._told = {message.seq: _Told(None, hash((Kind.NBIRTH, None, raw)), birth)}
-        return _read(birth, message.metrics, is_birth=True)
+        return self._device_born(None, message)
 
     def _dead(self, message: SparkplugPayload) -> Said:
         """End it, but for a will of a session before the present one."""
@@ -170,25 +180,11 @@ class EdgeNode:
 
     def _lose(self, reason: Reason, text: str) -> None:
         """Believe nothing until it is born again."""
-        self._births, self._told, self._seq = {}, {}, None
+        self._births, self._numbers, self._seq = {}, {}, None
         self._why = PayloadError(reason, text)
 
-    def _in_order(
-        self, kind: Kind, device: str | None, message: SparkplugPayload
-    ) -> Said:
-        """Take a message whose number is right."""
-        if kind is Kind.DDEATH:
-            self._forget(device)
-            return Said()
-        if kind is Kind.DBIRTH:
-            return self._device_born(device, message)
-        known = self._births.get(device)
-        if known is None:
-            return _unborn(message, device)
-        return _read(known, message.metrics)
-
     def _device_born(self, device: str | None, message: SparkplugPayload) -> Said:
-        """Learn what a device measures."""
+        """Learn what a device, or the node itself, measures."""
         birth = Birth.of(message.metrics)
         if birth != self._births.get(device):
             self._forget(device)
@@ -200,21 +196,40 @@ class EdgeNode:
                 text = "The edge node has more devices or metrics than can be believed."
                 return Said(faults=[PayloadError(Reason.TOO_LARGE, text)])
             self._births[device] = birth
+            self._born_so_far += 1
+            self._numbers[device] = self._born_so_far
         return _read(birth, message.metrics, is_birth=True)
 
     def _forget(self, device: str | None) -> None:
-        """Let go of a device's birth, and of what was said under it."""
+        """Let go of a device's birth."""
         self._births.pop(device, None)
-        for seq in [seq for seq, one in self._told.items() if one.device == device]:
-            del self._told[seq]
+        self._numbers.pop(device, None)
 
-    def _again(self, kind: Kind, message: SparkplugPayload, told: _Told) -> Said:
-        """Read what was said before, under the birth of then; it changes nothing."""
+    def _named(self, device: str | None, message: SparkplugPayload) -> Said:
+        """Read data under its birth."""
+        birth = self._births.get(device)
+        if birth is None:
+            text = f"Device {short(device)} sends data without a birth."
+            return _refused(message, PayloadError(Reason.NO_BIRTH, text))
+        return _read(birth, message.metrics)
+
+    def _again(
+        self,
+        kind: Kind,
+        device: str | None,
+        message: SparkplugPayload,
+        number: int | None,
+    ) -> Said:
+        """Read what was said before; it changes nothing."""
+        if kind in {Kind.NBIRTH, Kind.DBIRTH}:
+            return _read(Birth.of(message.metrics), message.metrics, is_birth=True)
         if kind is Kind.DDEATH:
             return Said()
-        if told.birth is None:
-            return _unborn(message, told.device)
-        return _read(told.birth, message.metrics, is_birth=kind is Kind.DBIRTH)
+        if number is None or number != self._numbers.get(device):
+            text = "Data was given again whose birth does not hold any more, or never."
+            fault = _refused(message, PayloadError(Reason.NO_BIRTH, text))
+            return fault._replace(is_birth_missing=False)
+        return self._named(device, message)
 
     def _gap(self, message: SparkplugPayload) -> Said:
         """Refuse a message before which others are missing, and what follows."""
@@ -224,10 +239,6 @@ class EdgeNode:
             f"A message of the edge node is missing: seq is {message.seq}, not "
             f"{expected}. Its births may be others now.",
         )
-        return _refused(message, self._why)
-
-    def _unknown(self, message: SparkplugPayload) -> Said:
-        """Refuse what comes while no birth is known."""
         return _refused(message, self._why)
 
 
@@ -244,12 +255,6 @@ def _read(birth: Birth, metrics: Sequence[Metric], *, is_birth: bool = False) ->
             named.append(Named(definition, metric))
     # A birth that contradicts itself would be the same again.
     return Said(named, faults, bool(faults) and not is_birth)
-
-
-def _unborn(message: SparkplugPayload, device: str | None) -> Said:
-    """Refuse data of a device that has told of no metrics."""
-    text = f"Device {short(device)} sends data without a birth."
-    return _refused(message, PayloadError(Reason.NO_BIRTH, text))
 
 
 def _refused(message: SparkplugPayload, why: PayloadError) -> Said:

@@ -18,6 +18,7 @@ from meters.sparkplug import (
 )
 from meters.sparkplug_edge import SparkplugEdge
 from meters.sparkplug_node import EdgeNode
+from meters.sparkplug_types import DataType
 from tests.meters.sparkplug_plant import (
     NAMES,
     NOW,
@@ -219,7 +220,69 @@ def test_what_a_broker_gives_again_is_read_again_and_is_no_gap() -> None:
     assert facts_of(hear(listener, following)) == following.facts
 
 
-def test_what_is_given_again_is_read_under_the_birth_of_then() -> None:
+def data_of(*metrics: Metric, at_ms: int | None = START_MS) -> Sent:
+    """DDATA that follows the birth of one device."""
+    payload = SparkplugPayload(timestamp_ms=at_ms, seq=2, metrics=metrics)
+    topic = "spBv1.0/keywatt/DDATA/N/a"
+    return Sent(topic, encode_sparkplug(payload), Kind.DDATA, "a", 2)
+
+
+@pytest.mark.parametrize(
+    ("metric", "at_ms", "reason", "said"),
+    [
+        (Metric(alias=0, value=1.0), None, Reason.NOT_IN_SCHEMA, "without a time"),
+        (Metric(alias=0, value=1.0), 11, Reason.CLOCK_NOT_SET, "clock that was not se"),
+        # The first millisecond of the year 10000, and the last that can be sent.
+        (
+            Metric(alias=0, value=1.0, timestamp_ms=253_402_300_800_000),
+            0,
+            Reason.NOT_IN_SCHEMA,
+            "253402300800000 ms since 1970: no time.",
+        ),
+        (Metric(alias=0, value=1.0), 2**64 - 1, Reason.NOT_IN_SCHEMA, "no time."),
+        (
+            Metric(alias=0, value="1"),
+            START_MS,
+            Reason.NOT_IN_SCHEMA,
+            "'1', which is no",
+        ),
+        (Metric(alias=0), START_MS, Reason.NOT_IN_SCHEMA, "null, which is no number"),
+        (
+            Metric(alias=0, datatype=DataType.FLOAT, value=1.0),
+            START_MS,
+            Reason.NOT_IN_SCHEMA,
+            "Power/Active is 1.0, which is no number of its data type, 10.",
+        ),
+        (
+            Metric(alias=0, value=float("nan")),
+            START_MS,
+            Reason.NOT_A_NUMBER,
+            "Power/Active is nan, not a finite number.",
+        ),
+    ],
+)
+def test_a_metric_that_cannot_be_is_refused_alone(metric, at_ms, reason, said) -> None:
+    listener, _ = born("a")
+    good = Metric(alias=1, timestamp_ms=START_MS, value=2.0)
+    heard = hear(listener, data_of(metric, good, at_ms=at_ms))
+    assert [one.values for _, one in heard.readings] == [
+        {Quantity.ACTIVE_POWER_L1_KW: 2.0}
+    ]
+    assert reasons(heard) == [reason]
+    assert said in heard.faults[0][1].text
+
+
+def test_two_values_of_one_metric_and_time_are_not_both_right() -> None:
+    listener, _ = born("a")
+    values = (Metric(alias=0, value=value) for value in (1.0, 1.0, 2.0))
+    heard = hear(listener, data_of(*values))
+    assert [one.values for _, one in heard.readings] == [{Quantity.ACTIVE_POWER_KW: 1}]
+    assert [fault.text for _, fault in heard.faults] == [
+        "Power/Active is there twice for one time, differently."
+    ]
+
+
+def test_what_is_given_again_under_another_birth_is_not_misread() -> None:
     listener, node = born("a")
     old = node.ddata("a", NAMES)
     hear(listener, old)
@@ -286,6 +349,13 @@ def test_an_edge_node_cannot_make_us_remember_without_end() -> None:
     # 100,000 definitions are the most: ten devices of 10,000.
     assert [bool(faults) for faults in refused] == [False] * 10 + [True] * 9
     assert refused[-1][0].reason is Reason.TOO_LARGE
+    # A device whose new birth was too much is not read under its old one.
+    larger = tuple(Metric(name=f"x{n}", alias=n) for n in range(20_000))
+    node.take(Kind.DBIRTH, "d1", SparkplugPayload(seq=20, metrics=larger), b"large")
+    data = SparkplugPayload(seq=21, metrics=(Metric(alias=1, value=1.0),))
+    said = node.take(Kind.DDATA, "d1", data, b"data")
+    assert not said.named
+    assert said.faults[0].reason is Reason.NO_BIRTH
 
 
 def test_the_simulated_edge_node_is_understood() -> None:
