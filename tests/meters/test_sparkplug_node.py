@@ -130,6 +130,16 @@ def test_a_gap_is_seen_and_all_refused_until_the_next_birth() -> None:
     assert facts_of(hear(listener, sent)) == sent.facts
 
 
+def test_a_birth_of_the_node_ends_those_of_its_devices() -> None:
+    listener, node = born("a")
+    aliases = node.aliases["a"]
+    hear(listener, node.nbirth())
+    node.aliases["a"] = aliases
+    heard = hear(listener, node.ddata("a", NAMES))
+    assert reasons(heard) == [Reason.NO_BIRTH]
+    assert not heard.readings
+
+
 def test_the_number_after_255_is_0() -> None:
     listener, node = born("a")
     for _ in range(600):
