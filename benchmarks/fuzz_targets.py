@@ -14,6 +14,7 @@ from typing import Protocol
 
 from collector.counts import Counts
 from collector.mqtt.intake import Intake
+from collector.mqtt.packets import Message
 from meters.blocks import plan_blocks
 from meters.bounds import check
 from meters.decode import DecodeError, decode_blocks, encode_registers
@@ -89,14 +90,13 @@ class _Mqtt:
 
     def take(self, topic: str, payload: bytes, *, is_retained: bool) -> None:
         """Take one message; check what became of it."""
-        parcel = self.intake.parcel(
-            topic, payload, lambda: None, is_retained=is_retained
-        )
+        message = Message(topic, payload, 1, is_retained, len(payload))
+        parcel = self.intake.parcel([message], lambda: None)
         if parcel is None:
             raise PromiseError(
                 f"a message on {topic} is held though its meter is known"
             )
-        for reading in parcel.readings:
+        for reading in parcel.batch.readings():
             _check_reading(reading)
         for refusal in parcel.refusals:
             text = refusal.text

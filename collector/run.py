@@ -113,7 +113,7 @@ class _Collector:
         self._on_ready: Callable[[], None] | None = on_ready
         self._queue = ParcelQueue()
         self._writer = Writer(self._queue, database_url, counts)
-        self._intake = Intake(now, counts[Transport.MQTT])
+        self._intake = Intake(now, counts[Transport.MQTT], self._publish)
         self._stranger_came = asyncio.Event()
         self._polls: dict[int, tuple[Meter, asyncio.Task[None]]] = {}
         self._buses: dict[tuple[str, int], ModbusBus] = {}
@@ -136,6 +136,11 @@ class _Collector:
             self._queue.put_nowait(parcel)
         if self._intake.held:
             self._stranger_came.set()
+
+    def _publish(self, topic: str, payload: bytes) -> None:
+        """Send something to the broker, soon: a request to be born again."""
+        if self.link is not None:
+            self._group.create_task(self.link.publish(topic, payload), name=topic)
 
     async def run(self) -> None:
         """Run all tasks until cancelled, then stop in order."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import NamedTuple
 
@@ -18,6 +18,9 @@ GREATEST = 1e15
 """Beyond what any meter shows, of any quantity: fifteen digits are the most."""
 FURTHEST_AHEAD = timedelta(hours=1)
 """A meter's clock may run ahead of ours by this much."""
+CLOCKS_BEGIN = datetime(1999, 12, 31, tzinfo=UTC)
+"""Clocks that were never set count from 1970 or from 2000, in whatever zone."""
+_BEGIN_US = utc_us(CLOCKS_BEGIN)
 _AHEAD_US = FURTHEST_AHEAD // timedelta(microseconds=1)
 _REGISTERS = [COLUMN[quantity] for quantity in REGISTERS]
 _EVER = np.iinfo(np.int64)
@@ -69,6 +72,12 @@ def check(
             f"The measured time {measured_at.isoformat()} is more than an hour ahead "
             f"of {now.isoformat()}.",
         )
+    if measured_at < CLOCKS_BEGIN:
+        return Objection(
+            Reason.CLOCK_NOT_SET,
+            f"The measured time {measured_at.isoformat()} is that of a clock that was "
+            "never set.",
+        )
     if meter.installed_at is not None and measured_at < meter.installed_at:
         return Objection(
             Reason.BEFORE_INSTALLATION,
@@ -115,6 +124,7 @@ def believable(
     right = ~(np.abs(values) > GREATEST).any(axis=1)
     right &= ~(values[:, _REGISTERS] < 0.0).any(axis=1)
     right &= measured_us <= now_us + _AHEAD_US
+    right &= measured_us >= _BEGIN_US
     right &= (from_us <= measured_us) & (measured_us <= until_us)
     return right
 

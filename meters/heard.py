@@ -9,6 +9,7 @@ from meters.gathered import Parsed
 from meters.meter import Meter
 from meters.mqtt_profile import MqttProfile
 from meters.payload_error import PayloadError
+from meters.refusal import Reason
 
 
 class Message(NamedTuple):
@@ -19,6 +20,22 @@ class Message(NamedTuple):
     arrived_at: datetime
     is_retained: bool = False
     """Whether the broker had kept it from before we subscribed."""
+    size: int = 0
+    """Bytes of payload that were sent, where those that were kept are fewer."""
+
+    def whole(self) -> bytes:
+        """Return the payload.
+
+        Raises
+        ------
+        PayloadError
+            If it was too large to be kept.
+
+        """
+        if self.size > len(self.payload):
+            text = f"The payload has {self.size} bytes and was not read to its end."
+            raise PayloadError(Reason.TOO_LARGE, text)
+        return self.payload
 
 
 @dataclass(slots=True)

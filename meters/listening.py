@@ -160,7 +160,7 @@ def _split(
     """Sort a payload's readings into those that are right and those refused."""
     try:
         return split_payload(
-            kind, message.payload, message.arrived_at, is_retained=message.is_retained
+            kind, message.whole(), message.arrived_at, is_retained=message.is_retained
         )
     except PayloadError as exc:
         return [], [exc]

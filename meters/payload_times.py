@@ -7,12 +7,9 @@ from zoneinfo import ZoneInfo
 from meters.gathered import Gathered, Leaf
 from meters.mqtt_profile import MessageForm
 from meters.numeric_text import number_in
-from meters.payload_error import PayloadError, not_in_schema, short
-from meters.refusal import Reason
+from meters.payload_error import not_in_schema, short
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EARLIEST = datetime(1999, 12, 31, tzinfo=UTC)
-"""Clocks that were never set begin in 1970 or in 2000."""
 _DATE = len("2018-01-15")
 
 _Reader = Callable[[object, datetime | None], datetime]
@@ -27,13 +24,7 @@ def time_leaf(form: MessageForm, path: str) -> Leaf:
         read = _unix_reader(path, unit, is_text_right=form.numbers == "text")
 
     def take(reading: Gathered, value: object) -> None:
-        moment = read(value, reading.arrived_at)
-        if moment < _EARLIEST:
-            raise PayloadError(
-                Reason.CLOCK_NOT_SET,
-                f"{path} is {short(value)}, as of a clock that was not set.",
-            )
-        reading.measured_at = moment
+        reading.measured_at = read(value, reading.arrived_at)
 
     return take
 

@@ -72,7 +72,7 @@ class SparkplugHost:
                 "retained, for it may be of a session that is long over.",
             )
         most = max(pattern.kind.max_bytes for pattern in self._patterns)
-        raw = unpacked(message.payload, most)
+        raw = unpacked(message.whole(), most)
         return raw, decode_sparkplug(raw)
 
     def _speaker_on(self, topic: str) -> tuple[Meter | None, MqttProfile | None]:

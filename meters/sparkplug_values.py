@@ -12,8 +12,6 @@ from meters.sparkplug_node import Named
 from meters.sparkplug_types import number_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EARLIEST_MS = 946_598_400_000
-"""31 December 1999: clocks that were never set begin in 1970 or in 2000."""
 
 
 def sparkplug_readings(
@@ -93,12 +91,6 @@ def _time_of(one: Named, message_ms: int | None) -> int:
     name = one.definition.name
     if at_ms is None:
         raise not_in_schema(f"{short(name)} is without a time.")
-    if at_ms < _EARLIEST_MS:
-        raise PayloadError(
-            Reason.CLOCK_NOT_SET,
-            f"{short(name)} is of {at_ms} ms since 1970, as of a clock that was not "
-            "set.",
-        )
     if at_ms >= 253_402_300_800_000:  # noqa: PLR2004 - the year 10000
         raise not_in_schema(f"{short(name)} is of {at_ms} ms since 1970: no time.")
     return at_ms

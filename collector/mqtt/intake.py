@@ -5,7 +5,8 @@ what is wrong with a message becomes a refusal with its raw bytes. A message of 
 unknown meter is held, unacknowledged, until the meters were looked up afresh: it may
 have been entered a moment ago.
 
-Messages that came together are judged together, by the column (`collector.mqtt.sheet`).
+Plain messages that came together are judged together, by the column
+(`collector.mqtt.sheet`); all others one by one (`meters.listening`).
 """
 
 import logging
@@ -14,40 +15,50 @@ from datetime import datetime
 from typing import NamedTuple
 
 from collector.counts import Counts
-from collector.mqtt.packets import Message
-from collector.mqtt.sheet import Judged, Sheet
+from collector.mqtt.packets import Message as Received
+from collector.mqtt.sheet import Judged, Sheet, as_heard
 from collector.mqtt.speaker import Speaker, refusals_of
 from collector.parcel import Parcel
+from meters.bounds import Stay
+from meters.heard import Heard, Message
+from meters.listening import Listener, Wanted
 from meters.meter import Meter, Transport
-from meters.payload import PayloadError
+from meters.payload_error import PayloadError
+from meters.payload_rows import RowReader, row_reader
 from meters.profile import MqttProfile, ProfileError, load_profile, profile_names
 from meters.reading import batch_of
 from meters.refusal import Reason
-from meters.topic import subscription, topic_of
+from meters.topic import topic_of
 
 log = logging.getLogger(__name__)
 
 Now = Callable[[], datetime]
 Done = Callable[[], None]
+Publish = Callable[[str, bytes], None]
+"""Called with topic and payload; must neither raise nor wait."""
 
 
 class _Held(NamedTuple):
     """One message of a meter that is not known yet."""
 
     message: Message
-    received_at: datetime
     done: Done
 
 
 class Intake:
     """Judges messages by the meters that are known at the moment."""
 
-    def __init__(self, now: Now, counts: Counts) -> None:
-        self._now = now
-        self._counts = counts
+    def __init__(
+        self, now: Now, counts: Counts, publish: Publish = lambda _topic, _payload: None
+    ) -> None:
+        self._now, self._counts, self._publish = now, counts, publish
         self._speakers: dict[str, Speaker] = {}
+        """Of plain payloads, by topic: the fast way."""
+        self._listener = Listener()
         self._held: list[_Held] = []
         self._said: set[str] = set()
+        self.wanted: tuple[Wanted, ...] = ()
+        """What `bind` found that is to be subscribed, and how."""
 
     @property
     def held(self) -> int:
@@ -57,21 +68,25 @@ class Intake:
     def bind(self, meters: Iterable[Meter]) -> tuple[str, ...]:
         """Replace the known meters; return the topics to subscribe to.
 
-        Those of the house's own profiles are always among them, so that a meter nobody
+        Those of the house's own payload are always among them, so that a meter nobody
         has entered yet is seen in quarantine.
         """
-        speakers: dict[str, Speaker] = {}
-        profiles = [load_profile(name) for name in profile_names()]
-        for meter in meters:
-            profile = self._profile_of(meter)
-            if profile is not None:
-                speakers[topic_of(profile, meter.serial)] = Speaker.of(meter, profile)
-                profiles.append(profile)
-        self._speakers = speakers
-        spoken = [profile for profile in profiles if isinstance(profile, MqttProfile)]
-        return tuple(sorted({subscription(profile) for profile in spoken}))
+        shipped = [load_profile(name) for name in profile_names()]
+        always = [
+            profile
+            for profile in shipped
+            if isinstance(profile, MqttProfile) and profile.strangers == "quarantine"
+        ]
+        known = [
+            (meter, profile)
+            for meter in meters
+            if (profile := self._profile_of(meter)) is not None
+        ]
+        self.wanted = self._listener.bind(known, always)
+        self._speakers = _plain_speakers(known)
+        return tuple(dict.fromkeys(wanted.topic for wanted in self.wanted))
 
-    def parcel(self, messages: Sequence[Message], done: Done) -> Parcel | None:
+    def parcel(self, messages: Sequence[Received], done: Done) -> Parcel | None:
         """Turn messages that came together into what is to be written.
 
         Returns
@@ -82,21 +97,32 @@ class Intake:
 
         """
         now, speakers = self._now(), self._speakers
-        sheet = Sheet(now)
+        sheet = Sheet(now, self._listener)
         strangers: list[Message] = []
-        for message in messages:
-            speaker = speakers.get(message.topic)
-            if speaker is None:
+        for received in messages:
+            speaker = speakers.get(received.topic)
+            if speaker is not None:
+                sheet.add(speaker, received)
+                continue
+            message = as_heard(received, now)
+            heard = self._listener.hear(message)
+            if heard is None:
                 strangers.append(message)
             else:
-                sheet.add(speaker, message)
+                self._take(sheet, message, heard)
         if strangers:
             known = len(messages) > len(strangers)
             done = _after(len(strangers) + known, done)
-            self._held += [_Held(message, now, done) for message in strangers]
+            self._held += [_Held(message, done) for message in strangers]
             if not known:
                 return None
         return self._packed(sheet.judged(), done)
+
+    def _take(self, sheet: Sheet, message: Message, heard: Heard) -> None:
+        """Judge what was heard of a message, and publish what it calls for."""
+        sheet.add_heard(message, heard)
+        for topic, payload in heard.to_publish:
+            self._publish(topic, payload)
 
     def released(self, looked_for: int) -> list[Parcel]:
         """Return what became of held messages, after `bind`.
@@ -109,21 +135,21 @@ class Intake:
 
         """
         parcels: list[Parcel] = []
-        held, self._held = self._held, []
-        for number, one in enumerate(held):
-            message, received_at, done = one
-            speaker = self._speakers.get(message.topic)
-            if speaker is not None:
-                sheet = Sheet(received_at)
-                sheet.add(speaker, message)
+        waiting, self._held = self._held, []
+        for number, held in enumerate(waiting):
+            message, done = held
+            heard = self._listener.hear(message)
+            if heard is not None:
+                sheet = Sheet(message.arrived_at, self._listener)
+                self._take(sheet, message, heard)
                 parcels.append(self._packed(sheet.judged(), done))
             elif number < looked_for:
                 text = f"No meter is known that reports to the topic {message.topic}."
                 unknown = PayloadError(Reason.UNKNOWN_METER, text)
-                refusals = refusals_of(message, received_at, [unknown])
+                refusals = refusals_of(message, [(None, unknown)])
                 parcels.append(self._packed(Judged(batch_of([]), refusals), done))
             else:
-                self._held.append(one)
+                self._held.append(held)
         return parcels
 
     def _packed(self, judged: Judged, done: Done) -> Parcel:
@@ -143,15 +169,37 @@ class Intake:
         try:
             profile = load_profile(meter.profile)
             if isinstance(profile, MqttProfile):
+                topic_of(profile, meter.serial)  # which its serial number must fit
                 return profile
             text = f"profile {meter.profile} is not one of MQTT."
         except ProfileError as exc:
             text = str(exc)
+        except ValueError as exc:
+            text = f"{exc}."
         said = f"{meter.address} cannot be listened to: {text}"
         if said not in self._said:
             log.error("%s", said)
         self._said.add(said)
         return None
+
+
+def _plain_speakers(
+    meters: Iterable[tuple[Meter, MqttProfile]],
+) -> dict[str, Speaker]:
+    """Return who alone speaks on a topic, and plainly."""
+    readers: dict[int, RowReader | None] = {}
+    speakers: dict[str, Speaker] = {}
+    shared: set[str] = set()
+    for meter, profile in meters:
+        if id(profile) not in readers:
+            readers[id(profile)] = row_reader(profile)
+        reader = readers[id(profile)]
+        topic = topic_of(profile, meter.serial)
+        if topic in speakers or reader is None:
+            shared.add(topic)
+        else:
+            speakers[topic] = Speaker(meter, Stay.of(meter), reader)
+    return {t: speaker for t, speaker in speakers.items() if t not in shared}
 
 
 def _after(times: int, done: Done) -> Done:

@@ -10,12 +10,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from collector.mqtt.packets import Message
-from collector.mqtt.speaker import Speaker
+from collector.mqtt.packets import Message as Received
+from collector.mqtt.speaker import Speaker, judge
 from meters.bounds import believable
+from meters.heard import Heard, Message
+from meters.listening import Listener
 from meters.payload_rows import Row
-from meters.reading import ReadingBatch, batch_of, joined, utc_us
+from meters.reading import Reading, ReadingBatch, batch_of, joined, utc_us
 from meters.refusal import Refusal
+
+
+def as_heard(received: Received, arrived_at: datetime) -> Message:
+    """Return a message as a listener takes it."""
+    topic, payload, _, is_retained, size = received
+    return Message(topic, payload, arrived_at, is_retained, size)
 
 
 class Judged(NamedTuple):
@@ -28,37 +36,44 @@ class Judged(NamedTuple):
 class Sheet:
     """Rows of the messages that came together."""
 
-    def __init__(self, received_at: datetime) -> None:
-        self._received_at = received_at
+    def __init__(self, received_at: datetime, listener: Listener) -> None:
+        self._received_at, self._listener = received_at, listener
         self._times_us: list[int] = []
         self._rows: list[Row] = []
-        self._heard: list[tuple[Speaker, Message]] = []
+        self._heard: list[tuple[Speaker, Received]] = []
         self._ends: list[int] = []
         """How many rows there are after each of these messages."""
-        self._odd: list[tuple[Speaker, Message]] = []
+        self._odd: list[Received] = []
+        self._readings: list[Reading] = []
+        self._refusals: list[Refusal] = []
 
-    def add(self, speaker: Speaker, message: Message) -> None:
-        """Read one message."""
-        reader = speaker.reader
-        if reader is not None and reader.read(
+    def add(self, speaker: Speaker, message: Received) -> None:
+        """Read one message that should be plain."""
+        if speaker.reader.read(
             message.payload, speaker.meter.serial, self._times_us, self._rows
         ):
             self._heard.append((speaker, message))
             self._ends.append(len(self._rows))
         else:
-            self._odd.append((speaker, message))
+            self._odd.append(message)
+
+    def add_heard(self, message: Message, heard: Heard) -> None:
+        """Judge what a listener heard of one message."""
+        readings, refusals = judge(message, heard)
+        self._readings += readings
+        self._refusals += refusals
 
     def judged(self) -> Judged:
         """Sort all that was read into believed and refused."""
         batch = self._believed()
-        if not self._odd:
-            return Judged(batch, ())
-        readings, refusals = [], []
-        for speaker, message in self._odd:
-            more_readings, more_refusals = speaker.judge(message, self._received_at)
-            readings += more_readings
-            refusals += more_refusals
-        return Judged(joined([batch, batch_of(readings)]), refusals)
+        for received in self._odd:
+            message = as_heard(received, self._received_at)
+            heard = self._listener.hear(message)
+            if heard is not None:  # its topic has a speaker
+                self.add_heard(message, heard)
+        if self._readings:
+            batch = joined([batch, batch_of(self._readings)])
+        return Judged(batch, self._refusals)
 
     def _believed(self) -> ReadingBatch:
         """Return the rows of all messages that are right; the others are odd."""
@@ -67,7 +82,7 @@ class Sheet:
         try:
             values = np.array(self._rows, dtype=np.float64)
         except OverflowError:  # a whole number beyond all measure
-            self._odd += self._heard
+            self._odd += [message for _, message in self._heard]
             return batch_of([])
         counts = np.diff(self._ends, prepend=0)
         stays = [
@@ -90,5 +105,5 @@ class Sheet:
             return batch
         of_message = np.repeat(np.arange(counts.size), counts)
         odd = np.unique(of_message[~right])
-        self._odd += [self._heard[number] for number in odd]
+        self._odd += [self._heard[number][1] for number in odd]
         return batch[~np.isin(of_message, odd)]

@@ -1,4 +1,4 @@
-"""The meter to which a topic is bound: what it says in one message, and what is wrong.
+"""Who speaks on a topic, and what became of one message that was judged by itself.
 
 One message at a time, with a sentence for whatever is not right: the thorough way, for
 what `collector.mqtt.sheet` does not take by the column.
@@ -6,79 +6,54 @@ what `collector.mqtt.sheet` does not take by the column.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from collector.mqtt.packets import Message
 from meters.bounds import Stay, check
+from meters.heard import Heard, Message
 from meters.meter import Meter, Transport
-from meters.payload import Parsed, PayloadError, split_payload
-from meters.payload_rows import RowReader, row_reader
-from meters.profile import MqttProfile
+from meters.payload_error import PayloadError
+from meters.payload_rows import RowReader
 from meters.reading import Reading
 from meters.refusal import MOST_RAW_BYTES, Reason, Refusal
+
+Fault = tuple[Meter | None, PayloadError]
+"""What is wrong, and with whose reading, if that is known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """A meter and how it speaks."""
+    """A meter whose payloads are plain."""
 
     meter: Meter
-    profile: MqttProfile
     stay: Stay
-    reader: RowReader | None
-    """For what is plain; None where the profile is not."""
+    reader: RowReader
 
-    @classmethod
-    def of(cls, meter: Meter, profile: MqttProfile) -> "Speaker":
-        """Bind a meter to its profile."""
-        return cls(meter, profile, Stay.of(meter), row_reader(profile))
 
-    def judge(
-        self, message: Message, received_at: datetime
-    ) -> tuple[list[Reading], list[Refusal]]:
-        """Sort a message's readings into those believed and those refused."""
-        try:
-            parsed, wrong = split_payload(self.profile, _whole(message))
-        except PayloadError as exc:
-            parsed, wrong = [], [exc]
-        readings: list[Reading] = []
-        for one in parsed:
-            fault = self._fault(one, received_at)
-            if fault is not None:
-                wrong.append(PayloadError(*fault))
-                continue
-            readings.append(
-                Reading(
-                    meter_id=self.meter.meter_id,
-                    measured_at=one.measured_at,
-                    received_at=received_at,
-                    values=one.values,
-                )
+def judge(message: Message, heard: Heard) -> tuple[list[Reading], list[Refusal]]:
+    """Sort a message's readings into those believed and those refused."""
+    readings: list[Reading] = []
+    faults: list[Fault] = list(heard.faults)
+    for meter, one in heard.readings:
+        objection = check(meter, one.measured_at, one.values, message.arrived_at)
+        if objection is not None:
+            faults.append((meter, PayloadError(*objection)))
+            continue
+        readings.append(
+            Reading(
+                meter_id=meter.meter_id,
+                measured_at=one.measured_at,
+                received_at=message.arrived_at,
+                values=one.values,
             )
-        if not wrong:
-            return readings, []
-        return readings, refusals_of(message, received_at, wrong, self.meter.meter_id)
-
-    def _fault(self, one: Parsed, now: datetime) -> tuple[Reason, str] | None:
-        """Say why a reading is not believed, if it is not."""
-        if one.serial is not None and one.serial != self.meter.serial:
-            return Reason.WRONG_TOPIC, (
-                f"The payload speaks for meter {one.serial}, its topic belongs to "
-                f"meter {self.meter.serial}."
-            )
-        return check(self.meter, one.measured_at, one.values, now)
+        )
+    return readings, refusals_of(message, faults) if faults else []
 
 
-def refusals_of(
-    message: Message,
-    received_at: datetime,
-    faults: Iterable[PayloadError],
-    meter_id: int | None = None,
-) -> list[Refusal]:
+def refusals_of(message: Message, faults: Iterable[Fault]) -> list[Refusal]:
     """Keep a message for the quarantine: once a reason, however much is wrong."""
-    by_reason: dict[Reason, list[PayloadError]] = {}
-    for fault in faults:
-        by_reason.setdefault(fault.reason, []).append(fault)
+    by_reason: dict[tuple[int | None, Reason], list[PayloadError]] = {}
+    for meter, fault in faults:
+        meter_id = None if meter is None else meter.meter_id
+        by_reason.setdefault((meter_id, fault.reason), []).append(fault)
     raw = message.payload[:MOST_RAW_BYTES]
     return [
         Refusal(
@@ -86,21 +61,13 @@ def refusals_of(
             text=_told(same),
             source=message.topic,
             transport=Transport.MQTT,
-            received_at=received_at,
+            received_at=message.arrived_at,
             raw=raw,
             meter_id=meter_id,
             readings=sum(fault.readings for fault in same),
         )
-        for reason, same in by_reason.items()
+        for (meter_id, reason), same in by_reason.items()
     ]
-
-
-def _whole(message: Message) -> bytes:
-    """Return the payload, unless it was too large to be kept."""
-    if message.size > len(message.payload):
-        text = f"The payload has {message.size} bytes and was not read to its end."
-        raise PayloadError(Reason.TOO_LARGE, text)
-    return message.payload
 
 
 def _told(faults: Sequence[PayloadError]) -> str:

@@ -62,9 +62,23 @@ def test_out_of_range(quantity) -> None:
     )
 
 
+@pytest.mark.parametrize("year", [1970, 1999])
+def test_a_clock_that_was_never_set(year) -> None:
+    # 2000-01-01 in Kiribati, fourteen hours ahead, is still 1999 in UTC.
+    moment = datetime(year, 12, 30, 23, 59, 59, tzinfo=UTC)
+    unbound = replace(METER, installed_at=None)
+    objection = check(unbound, moment, GOOD, NOW)
+    assert objection.reason is Reason.CLOCK_NOT_SET
+    assert objection.text == (
+        f"The measured time {moment.isoformat()} is that of a clock that was never set."
+    )
+    assert check(unbound, datetime(1999, 12, 31, 10, tzinfo=UTC), GOOD, NOW) is None
+
+
 MOMENTS = st.integers(-90, 60).map(lambda day: NOW + timedelta(days=day)) | (
     st.sampled_from(
         [INSTALLED, REMOVED, NOW + timedelta(hours=1), NOW + timedelta(seconds=3601)]
+        + [datetime(1999, 12, day, tzinfo=UTC) for day in (30, 31)]
     )
 )
 VALUES = st.dictionaries(

@@ -77,20 +77,6 @@ def test_what_is_no_time_is_refused(value, changes, said) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "changes"),
-    [
-        ('"1970-01-01T00:00:11"', {"zone": "UTC"}),
-        ("11", {"time_format": "unix-s"}),
-        ('"1970-01-01T00:00:11Z"', {}),
-    ],
-)
-def test_a_clock_that_was_not_set_is_told(value, changes) -> None:
-    with pytest.raises(PayloadError, match="as of a clock that was not set") as caught:
-        time_of(value, **changes)
-    assert caught.value.reason is Reason.CLOCK_NOT_SET
-
-
-@pytest.mark.parametrize(
     ("shown", "arrived", "expected"),
     [
         # On 28 October 2018 Berlin showed 02:30 twice: at 00:30 and at 01:30 UTC.

@@ -241,7 +241,6 @@ def data_of(*metrics: Metric, at_ms: int | None = START_MS) -> Sent:
     ("metric", "at_ms", "reason", "said"),
     [
         (Metric(alias=0, value=1.0), None, Reason.NOT_IN_SCHEMA, "without a time"),
-        (Metric(alias=0, value=1.0), 11, Reason.CLOCK_NOT_SET, "clock that was not se"),
         # The first millisecond of the year 10000, and the last that can be sent.
         (
             Metric(alias=0, value=1.0, timestamp_ms=253_402_300_800_000),

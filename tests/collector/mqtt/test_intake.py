@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,9 +9,13 @@ from hypothesis import strategies as st
 from collector.counts import Counts
 from collector.mqtt.intake import Intake
 from collector.mqtt.packets import Message
+from meters.listening import Wanted
 from meters.meter import Meter, Transport
+from meters.profile import load_profile
 from meters.quantity import Quantity
 from meters.refusal import MOST_RAW_BYTES, Reason
+from meters.sparkplug_edge import SparkplugEdge
+from meters.unpack import packed
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TOPIC = "keywatt/meters/KW-1/reading"
@@ -229,6 +234,78 @@ def test_a_meter_without_a_usable_profile_is_said_once_and_left_out(caplog) -> N
         "mqtt:KW-2 cannot be listened to: There is no profile 'none-such'"
     )
     assert len(intake.parcel([sent(TOPIC, payload())], lambda: None).batch) == 1
+
+
+def test_what_the_broker_retained_is_not_stamped_on_arrival() -> None:
+    counts = Counts()
+    intake = Intake(lambda: NOW, counts)
+    intake.bind([replace(METER, profile="shelly-em-gen2")])
+    assert intake.wanted[0] == Wanted("+/events/rpc")
+    topic, message = "KW-1/status/em:0", b'{"a_voltage": 230.5}'
+    fresh = intake.parcel([sent(topic, message)], lambda: None)
+    assert [reading.measured_at for reading in fresh.batch.readings()] == [NOW]
+    kept = sent(topic, message)._replace(is_retained=True)
+    stale = intake.parcel([kept], lambda: None)
+    assert not len(stale.batch)
+    assert [refusal.reason for refusal in stale.refusals] == [Reason.RETAINED]
+    assert counts.answered == 2
+
+
+def test_a_rebirth_is_asked_for_by_whoever_can_publish() -> None:
+    asked, done = [], []
+    intake = Intake(
+        lambda: NOW, Counts(), lambda topic, message: asked.append((topic, message))
+    )
+    edge = SparkplugEdge(load_profile("sparkplug-b"), "keywatt", "N")
+    intake.bind([replace(METER, profile="sparkplug-b", serial="N.1")])
+    values = {Quantity.ENERGY_IMPORT_KWH: 12.5}
+    births = edge.birth(NOW, {"1": values})
+    refused = intake.parcel(
+        [sent(*edge.data("1", [(NOW, values)]))], lambda: done.append(1)
+    )
+    assert [(r.reason, r.meter_id) for r in refused.refusals] == [(Reason.NO_BIRTH, 1)]
+    ((topic, message),) = asked
+    assert topic == "spBv1.0/keywatt/NCMD/N"
+    assert b"Node Control/Rebirth" in message
+    parcels = [intake.parcel([sent(*one)], lambda: done.append(1)) for one in births]
+    assert [len(parcel.batch) for parcel in parcels] == [0, 1]
+    # A birth without readings is acknowledged, too.
+    for parcel in (refused, *parcels):
+        parcel.done()
+    assert len(done) == 3
+
+
+def test_readings_of_several_meters_are_judged_by_their_own_meters() -> None:
+    intake = Intake(lambda: NOW, Counts())
+    one = replace(METER, serial="gw7.11", profile="generic-gateway")
+    other = replace(one, meter_id=2, serial="gw7.12", installed_at=NOW)
+    intake.bind([one, other])
+    hour_ago = int((NOW - timedelta(hours=1)).timestamp() * 1000)
+    said = [{"id": n, "at": hour_ago, "reg": {"a+": n}} for n in (11, 12)]
+    message = json.dumps({"data": {"meters": said}}).encode()
+    parcel = intake.parcel([sent("acme/gw7/state", message)], lambda: None)
+    assert parcel.batch.meter_id.tolist() == [1]
+    (refusal,) = parcel.refusals
+    assert (refusal.meter_id, refusal.reason) == (2, Reason.BEFORE_INSTALLATION)
+
+
+def test_a_meter_that_fits_no_topic_is_said_once(caplog) -> None:
+    intake = Intake(lambda: NOW, Counts())
+    for _ in range(2):
+        intake.bind([replace(METER, profile="sparkplug-b")])
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "mqtt:KW-1 cannot be listened to: KW-1 is no serial number of profile "
+        "sparkplug-b ({node}.{device})."
+    )
+
+
+def test_a_packed_message_of_a_plain_meter_is_read() -> None:
+    for kind in ("gzip", "zstd"):
+        parcel, counts = judged(TOPIC, packed(payload(), kind))
+        (reading,) = parcel.batch.readings()
+        assert reading.values == {Quantity.ENERGY_IMPORT_KWH: 12.5}
+        assert counts.answered == 1
 
 
 JSON = st.recursive(
