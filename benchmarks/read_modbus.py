@@ -113,7 +113,7 @@ def wait_for(port: int) -> None:
 async def measure(port: int, given: argparse.Namespace) -> tuple[float, float]:
     """Return the medians of bare and complete reads a second."""
     profile = modbus_profile(given.profile)
-    bus = ModbusBus(HOST, port)
+    bus = ModbusBus.tcp(HOST, port)
     meter = Meter(
         meter_id=1,
         serial="KW-1",

@@ -20,7 +20,7 @@ from collector.mqtt.intake import Intake
 from collector.mqtt.link import Message, MqttLink
 from collector.parcel import ParcelQueue
 from collector.writer import Writer
-from meters.meter import Meter, Transport
+from meters.meter import BusAddress, Meter, Transport
 from meters.profile import ModbusProfile, ProfileError, load_profile
 from storage.database import DatabaseError, connect
 from storage.master import load_meters
@@ -116,7 +116,7 @@ class _Collector:
         self._intake = Intake(now, counts[Transport.MQTT])
         self._stranger_came = asyncio.Event()
         self._polls: dict[int, tuple[Meter, asyncio.Task[None]]] = {}
-        self._buses: dict[tuple[str, int], ModbusBus] = {}
+        self._buses: dict[BusAddress, ModbusBus] = {}
         self._group = asyncio.TaskGroup()
         self._said: set[str] = set()
         self.link: _Link | None = None
@@ -228,7 +228,7 @@ class _Collector:
             await asyncio.wait(stopping, timeout=self.timeout_s)
         for meter_id in wanted.keys() - self._polls.keys():
             self._start(wanted[meter_id])
-        used = {(meter.host, meter.port) for meter, _ in self._polls.values()}
+        used = {meter.bus for meter, _ in self._polls.values()}
         for address in self._buses.keys() - used:
             self._buses.pop(address).close()
 
@@ -239,15 +239,23 @@ class _Collector:
         except ProfileError as exc:
             self._say_once(f"Meter {meter.serial} cannot be polled: {exc}")
             return
-        if not isinstance(profile, ModbusProfile) or not meter.host or not meter.port:
+        if not isinstance(profile, ModbusProfile) or not meter.bus.is_complete:
             self._say_once(
                 f"Meter {meter.serial} cannot be polled: profile {meter.profile} is "
                 "not one of Modbus, or its address is not complete."
             )
             return
-        address = (meter.host, meter.port)
+        address = meter.bus
+        other = next((a for a in self._buses if a.place == address.place), address)
+        if other != address:
+            self._say_once(
+                f"Meter {meter.serial} cannot be polled: {address.place} is already in "
+                f"use, spoken to in another way; give its meters one framing, baud "
+                "rate, parity and stop bits."
+            )
+            return
         if address not in self._buses:
-            self._buses[address] = ModbusBus(*address, timeout_s=self.timeout_s)
+            self._buses[address] = ModbusBus(address, timeout_s=self.timeout_s)
         polled = PolledMeter.of(meter, profile, self._buses[address])
         task = self._group.create_task(
             poll(polled, self._queue, self._counts[Transport.MODBUS], self._now),

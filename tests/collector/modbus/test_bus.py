@@ -29,7 +29,7 @@ def meter(unit: int = 1, **fields) -> Unit:
 def test_a_block_comes_as_the_meter_holds_it() -> None:
     async def run() -> None:
         async with gateway(meter(1), meter(2)) as port:
-            bus = ModbusBus(HOST, port)
+            bus = ModbusBus.tcp(HOST, port)
             assert await bus.read_block(1, VOLTAGES) == VOLTAGE_230_V
             assert await bus.read_block(2, ENERGY) == ENERGY_1_KWH
             bus.close()
@@ -44,7 +44,7 @@ def test_holding_registers_are_read_with_their_own_function() -> None:
     async def run() -> None:
         unit = Unit(7, profile=iem3155, values={IMPORT: 671433.6}, measured_at=at)
         async with gateway(unit) as port:
-            bus = ModbusBus(HOST, port)
+            bus = ModbusBus.tcp(HOST, port)
             words = {b: await bus.read_block(7, b) for b in plan_blocks(iem3155)}
             bus.close()
         decoded = decode_blocks(iem3155, words)
@@ -57,7 +57,7 @@ def test_holding_registers_are_read_with_their_own_function() -> None:
 def test_an_exception_answer_names_meter_block_and_exception() -> None:
     async def run() -> None:
         async with gateway(meter(refusal=ExcCodes.DEVICE_BUSY)) as port:
-            bus = ModbusBus(HOST, port)
+            bus = ModbusBus.tcp(HOST, port)
             with pytest.raises(MeterError) as caught:
                 await bus.read_block(1, ENERGY)
             bus.close()
@@ -72,7 +72,7 @@ def test_an_exception_answer_names_meter_block_and_exception() -> None:
 def test_a_dead_unit_costs_its_bus_one_timeout() -> None:
     async def run() -> None:
         async with gateway(meter(1, delay_s=60), meter(2)) as port:
-            bus = ModbusBus(HOST, port, timeout_s=0.2)
+            bus = ModbusBus.tcp(HOST, port, timeout_s=0.2)
             dead = asyncio.create_task(bus.read_block(1, ENERGY))
             await asyncio.sleep(0)
             start = asyncio.get_running_loop().time()
@@ -93,7 +93,9 @@ def test_a_late_answer_is_never_taken_for_another(how) -> None:
     async def run() -> None:
         unit = meter(delay_at={0: 0.30, 0x48: 0.25})
         async with gateway(unit) as port:
-            bus = ModbusBus(HOST, port, timeout_s=0.15 if how == "time-out" else 5.0)
+            bus = ModbusBus.tcp(
+                HOST, port, timeout_s=0.15 if how == "time-out" else 5.0
+            )
             given_up = asyncio.create_task(bus.read_block(1, VOLTAGES))
             await asyncio.sleep(0.15)
             if how == "cancelled":
@@ -131,7 +133,7 @@ def test_a_wrong_answer_is_refused_and_the_next_is_heard(unit, answer, text) -> 
 
     async def run() -> None:
         async with raw_server(reply) as port:
-            bus = ModbusBus(HOST, port, timeout_s=0.2)
+            bus = ModbusBus.tcp(HOST, port, timeout_s=0.2)
             with pytest.raises(MeterError, match=text):
                 await bus.read_block(1, ENERGY)
             assert await bus.read_block(1, ENERGY) == ENERGY_1_KWH
@@ -143,7 +145,7 @@ def test_a_wrong_answer_is_refused_and_the_next_is_heard(unit, answer, text) -> 
 def test_an_unreachable_gateway_is_named_and_found_again() -> None:
     async def run() -> None:
         port = free_port()
-        bus = ModbusBus(HOST, port)
+        bus = ModbusBus.tcp(HOST, port)
         with pytest.raises(MeterError, match=rf"/3: no connection to {HOST}:{port}"):
             await bus.read_block(3, ENERGY)
         async with gateway(meter(), port=port):
@@ -162,7 +164,7 @@ def test_an_unreachable_gateway_is_named_and_found_again() -> None:
 def test_an_address_that_cannot_be_one_is_a_meter_not_reached(host, port) -> None:
     async def run() -> None:
         with pytest.raises(MeterError, match=f"/1: no connection to .*:{port}"):
-            await ModbusBus(host, port).read_block(1, ENERGY)
+            await ModbusBus.tcp(host, port).read_block(1, ENERGY)
 
     asyncio.run(run())
 
@@ -170,7 +172,7 @@ def test_an_address_that_cannot_be_one_is_a_meter_not_reached(host, port) -> Non
 def test_meters_of_an_unreachable_gateway_share_one_failure() -> None:
     async def run() -> list[str]:
         # TEST-NET-1 leads nowhere; whoever waits behind a failed attempt learns of it.
-        bus = ModbusBus("192.0.2.1", 502, timeout_s=0.3)
+        bus = ModbusBus.tcp("192.0.2.1", 502, timeout_s=0.3)
         start = asyncio.get_running_loop().time()
         reads = [bus.read_block(unit, ENERGY) for unit in range(1, 11)]
         errors = await asyncio.gather(*reads, return_exceptions=True)

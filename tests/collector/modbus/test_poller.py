@@ -44,7 +44,7 @@ def polled(meter: Meter, bus: ModbusBus) -> PolledMeter:
 async def read_once(unit: Unit, **fields):
     """Read a meter once, at the hour AT by our clock."""
     async with gateway(unit) as port:
-        bus = ModbusBus(HOST, port)
+        bus = ModbusBus.tcp(HOST, port)
         try:
             one = meter(unit.unit, port, profile=unit.profile.name, **fields)
             return await polled(one, bus).read(lambda: AT)
@@ -100,7 +100,7 @@ def test_one_block_without_answer_fails_the_whole_poll() -> None:
 
     async def run() -> None:
         async with gateway(unit) as port:
-            bus = ModbusBus(HOST, port, timeout_s=0.1)
+            bus = ModbusBus.tcp(HOST, port, timeout_s=0.1)
             one = meter(1, port, profile="schneider-iem3155")
             with pytest.raises(MeterError, match="registers from 3203"):
                 await polled(one, bus).read(lambda: AT)
@@ -115,7 +115,7 @@ async def polling(*units: Unit, every_s: float, timeout_s: float, limit: int = 1
     queue = ParcelQueue(limit=limit)
     counts = {unit.unit: Counts() for unit in units}
     async with gateway(*units) as port:
-        bus = ModbusBus(HOST, port, timeout_s=timeout_s)
+        bus = ModbusBus.tcp(HOST, port, timeout_s=timeout_s)
         tasks = [
             asyncio.create_task(
                 poll(
