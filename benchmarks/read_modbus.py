@@ -124,11 +124,12 @@ async def measure(port: int, given: argparse.Namespace) -> tuple[float, float]:
         unit=UNIT,
     )
     polled = PolledMeter.of(meter, profile, bus)
+    blocks = plan_blocks(profile)
     client = AsyncModbusTcpClient(HOST, port=port)
     await client.connect()
 
     async def bare() -> None:
-        for block in polled.blocks:
+        for block in blocks:
             if block.function == "input":
                 read = client.read_input_registers
             else:

@@ -20,7 +20,7 @@ from collector.mqtt.intake import Intake
 from collector.mqtt.link import Message, MqttLink
 from collector.parcel import ParcelQueue
 from collector.writer import Writer
-from meters.meter import BusAddress, Meter, Transport
+from meters.meter import Meter, Transport
 from meters.profile import ModbusProfile, ProfileError, load_profile
 from storage.database import DatabaseError, connect
 from storage.master import load_meters
@@ -116,7 +116,7 @@ class _Collector:
         self._intake = Intake(now, counts[Transport.MQTT])
         self._stranger_came = asyncio.Event()
         self._polls: dict[int, tuple[Meter, asyncio.Task[None]]] = {}
-        self._buses: dict[BusAddress, ModbusBus] = {}
+        self._buses: dict[str, ModbusBus] = {}
         self._group = asyncio.TaskGroup()
         self._said: set[str] = set()
         self.link: _Link | None = None
@@ -226,11 +226,11 @@ class _Collector:
                 del self._polls[meter_id]
         if stopping:  # one that is just connecting would leave its connection open
             await asyncio.wait(stopping, timeout=self.timeout_s)
+        used = {meter.bus.place for meter, _ in self._polls.values()}
+        for place in self._buses.keys() - used:
+            self._buses.pop(place).close()
         for meter_id in wanted.keys() - self._polls.keys():
             self._start(wanted[meter_id])
-        used = {meter.bus for meter, _ in self._polls.values()}
-        for address in self._buses.keys() - used:
-            self._buses.pop(address).close()
 
     def _start(self, meter: Meter) -> None:
         """Start to poll one meter, if it can be."""
@@ -246,17 +246,17 @@ class _Collector:
             )
             return
         address = meter.bus
-        other = next((a for a in self._buses if a.place == address.place), address)
-        if other != address:
+        bus = self._buses.setdefault(
+            address.place, ModbusBus(address, timeout_s=self.timeout_s)
+        )
+        if bus.at != address:
             self._say_once(
-                f"Meter {meter.serial} cannot be polled: {address.place} is already in "
-                f"use, spoken to in another way; give its meters one framing, baud "
+                f"Meter {meter.serial} cannot be polled: {address.place} is already "
+                "spoken to in another way; give all meters there one framing, baud "
                 "rate, parity and stop bits."
             )
             return
-        if address not in self._buses:
-            self._buses[address] = ModbusBus(address, timeout_s=self.timeout_s)
-        polled = PolledMeter.of(meter, profile, self._buses[address])
+        polled = PolledMeter.of(meter, profile, bus)
         task = self._group.create_task(
             poll(polled, self._queue, self._counts[Transport.MODBUS], self._now),
             name=f"poll of {meter.serial}",

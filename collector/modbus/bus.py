@@ -21,6 +21,7 @@ from collector.modbus.frames import (
     FrameError,
     WrongLengthError,
 )
+from collector.modbus.identity import Roll
 from collector.modbus.line import (
     BabbleError,
     Line,
@@ -45,8 +46,10 @@ class ModbusBus:
         timeout_s: float = 2.0,
         breaker: Breaker | None = None,
     ) -> None:
+        self.at = address
         self.address, self.timeout_s = address.place, timeout_s
         self.turns = Turns()
+        self.roll = Roll()
         self.breaker = breaker or Breaker()
         """Of the gateway, not of a meter behind it."""
         self._line = Line(address)

@@ -120,8 +120,8 @@ def framed(request: bytes, unit: int, answer: bytes) -> bytes:
     [
         pytest.param(1, b"\x04\x02\0\1", "an answer of 1 registers", id="too short"),
         pytest.param(1, b"\x03\x04\0\1\0\2", "an answer of function 3", id="function"),
-        pytest.param(2, b"\x04\x04\0\1\0\2", "no answer", id="another unit"),
-        pytest.param(1, b"\x04\x04\0\1", "no answer", id="cut short"),
+        pytest.param(2, b"\x04\x04\0\1\0\2", "an answer of unit 2", id="unit"),
+        pytest.param(1, b"\x04\x04\0\1", "an answer that is cut short", id="cut"),
         pytest.param(1, b"\x84\x0c", r"exception 12 \(unknown\)", id="odd exception"),
     ],
 )
@@ -149,6 +149,9 @@ def test_an_unreachable_gateway_is_named_and_found_again() -> None:
         with pytest.raises(MeterError, match=rf"/3: no connection to {HOST}:{port}"):
             await bus.read_block(3, ENERGY)
         async with gateway(meter(), port=port):
+            with pytest.raises(MeterError, match="no connection"):  # not tried again
+                await bus.read_block(1, ENERGY)
+            bus.breaker.succeeded()
             assert await bus.read_block(1, ENERGY) == ENERGY_1_KWH
         async with gateway(meter(), port=port):
             assert await bus.read_block(1, ENERGY) == ENERGY_1_KWH

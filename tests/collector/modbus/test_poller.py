@@ -8,8 +8,11 @@ from itertools import pairwise
 import pytest
 
 from collector.counts import Counts
+from collector.modbus.breaker import Breaker
 from collector.modbus.bus import MeterError, ModbusBus
+from collector.modbus.identity import Roll
 from collector.modbus.poller import PolledMeter, poll
+from collector.modbus.turns import Turns
 from collector.parcel import ParcelQueue
 from meters.meter import Meter, Transport
 from meters.quantity import Quantity
@@ -174,13 +177,19 @@ def test_failure_and_recovery_are_said_once(caplog) -> None:
     assert said[1] == "Meter M1 answers again."
 
 
-class BrokenBus:
-    """Raises what no bus should, then answers, then raises again."""
+class SomeBus:
+    """What every bus has."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.turns, self.roll, self.breaker = Turns(), Roll(), Breaker()
 
-    async def read_block(self, _unit, block) -> list[int]:
+
+class BrokenBus(SomeBus):
+    """Raises what no bus should, then answers, then raises again."""
+
+    asked = 0
+
+    async def read_block(self, _unit, block, _asking) -> list[int]:
         self.asked += 1
         if self.asked in (4, 5, 6):
             return [0] * block.count
@@ -211,8 +220,8 @@ def test_a_removed_meter_is_asked_no_more() -> None:
     clock = [AT - timedelta(seconds=2.5)]
     queue, counts = ParcelQueue(), Counts()
 
-    class MovingBus:
-        async def read_block(self, _unit, block) -> list[int]:
+    class MovingBus(SomeBus):
+        async def read_block(self, _unit, block, _asking) -> list[int]:
             clock[0] += timedelta(seconds=1)
             return [0] * block.count
 
@@ -286,13 +295,14 @@ def test_polls_of_many_meters_are_spread_over_the_period() -> None:
     assert max(b - a for a, b in pairwise(first)) < 0.15
 
 
-class AnsweringBus:
+class AnsweringBus(SomeBus):
     """Answers at the very moment its reader is cancelled."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.is_asked = asyncio.Event()
 
-    async def read_block(self, _unit, block) -> list[int]:
+    async def read_block(self, _unit, block, _asking) -> list[int]:
         self.is_asked.set()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(60)
