@@ -56,8 +56,8 @@ _CHUNK = 1 << 20
 _MOST_BABBLE_S = 1.0
 """A line must fall silent within this time."""
 _LEAST_GAP_S = 0.005
-_NETWORK_GAP_S = 0.05
-"""A serial-device server sends what it hears in pieces, so far apart at most."""
+_UNSURE_GAP_S = 0.05
+"""Converters and device servers hand on what they hear in pieces, less far apart."""
 
 
 class LineError(Exception):
@@ -175,18 +175,18 @@ class Line:
 
     async def _fall_silent(self) -> None:
         """Wait until nothing has come for as long as a frame's end takes."""
-        is_serial = self._address.framing is Framing.SERIAL
-        if not (is_serial or self._must_be_silent):
-            return
-        # A frame ends with 3.5 characters of 11 bits.
-        gap_s = max(3.5 * 11 / self._address.baud_rate, _LEAST_GAP_S)
-        gap_s = gap_s if is_serial else _NETWORK_GAP_S
         loop = asyncio.get_running_loop()
         if self._must_be_silent:
-            self._heard_at = loop.time()
+            self._heard_at, gap_s = loop.time(), _UNSURE_GAP_S
+        elif self._address.framing is Framing.SERIAL:
+            # A frame ends with 3.5 characters of 11 bits.
+            gap_s = max(3.5 * 11 / self._address.baud_rate, _LEAST_GAP_S)
+        else:
+            return
         latest = loop.time() + _MOST_BABBLE_S
         while (left_s := self._heard_at + gap_s - loop.time()) > 0:
             if loop.time() > latest:
+                self.close()
                 raise BabbleError("bytes without end")
             await asyncio.sleep(left_s)
         self._must_be_silent = False

@@ -1,12 +1,14 @@
 """A Modbus gateway on loopback whose units can be dead, slow, or refuse."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from pymodbus.constants import ExcCodes
+from pymodbus.framer import FramerType
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
@@ -64,12 +66,15 @@ class Unit:
 
 
 @asynccontextmanager
-async def gateway(*units: Unit, port: int | None = None) -> AsyncIterator[int]:
+async def gateway(
+    *units: Unit, port: int | None = None, framer: FramerType = FramerType.SOCKET
+) -> AsyncIterator[int]:
     """Serve the units while the block lasts; yields the port."""
     port = port or free_port()
     server = ModbusTcpServer(
         [unit.device() for unit in units],
         address=(HOST, port),
+        framer=framer,
         ignore_missing_devices=True,
     )
     await server.serve_forever(background=True)
@@ -85,22 +90,38 @@ async def raw_server(
 ) -> AsyncIterator[int]:
     """Serve whatever `answer` makes of each request's bytes; yields the port."""
 
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while request := await reader.read(256):
+            writer.write(await answer(request))
+            await writer.drain()
+
+    async with streams(serve) as port:
+        yield port
+
+
+@asynccontextmanager
+async def streams(
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[int]:
+    """Serve each connection by a coroutine, whatever it does; yields the port."""
     tasks: set[asyncio.Task[None]] = set()
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def accept(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         tasks.add(asyncio.current_task())
         try:
-            while request := await reader.read(256):
-                writer.write(await answer(request))
-                await writer.drain()
+            with contextlib.suppress(ConnectionError, asyncio.CancelledError):
+                await serve(reader, writer)
         finally:
             writer.close()
 
-    server = await asyncio.start_server(serve, HOST, 0)
+    server = await asyncio.start_server(accept, HOST, 0)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks)
+        if tasks:
+            await asyncio.wait(tasks)

@@ -6,10 +6,17 @@ import pytest
 from pymodbus.constants import ExcCodes
 
 from collector.modbus.bus import MeterError, ModbusBus
+from collector.modbus.failure import Failure
 from meters.blocks import Block, plan_blocks
 from meters.decode import decode_blocks
 from meters.quantity import Quantity
-from tests.collector.modbus.gateway import Unit, gateway, modbus_profile, raw_server
+from tests.collector.modbus.gateway import (
+    Unit,
+    gateway,
+    modbus_profile,
+    raw_server,
+    streams,
+)
 from tests.fix_broker import HOST, free_port
 
 IMPORT = Quantity.ENERGY_IMPORT_KWH
@@ -138,6 +145,100 @@ def test_a_wrong_answer_is_refused_and_the_next_is_heard(unit, answer, text) -> 
                 await bus.read_block(1, ENERGY)
             assert await bus.read_block(1, ENERGY) == ENERGY_1_KWH
             bus.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        pytest.param(b"\x00" * 4096, id="zeros"),
+        pytest.param(b"HTTP/1.1 400 Bad Request\r\n" * 100, id="no modbus"),
+        pytest.param(bytes.fromhex("ffff00000006010404ffffffff") * 300, id="frames"),
+    ],
+)
+def test_an_endless_stream_is_cut_off(stream: bytes) -> None:
+    # Long before the time-out, and with nothing kept of what comes.
+    connections: list[asyncio.StreamWriter] = []
+
+    async def serve(reader, writer) -> None:
+        connections.append(writer)
+        await reader.read(256)
+        if len(connections) > 1:
+            writer.write(bytes.fromhex("0001 0000 0007 01 04 04 3f80 0000"))
+            await reader.read()
+        while True:
+            writer.write(stream)
+            await writer.drain()
+
+    async def run() -> None:
+        async with streams(serve) as port:
+            bus = ModbusBus.tcp(HOST, port, timeout_s=60.0)
+            with pytest.raises(MeterError) as caught:
+                await asyncio.wait_for(bus.read_block(1, ENERGY), 10)
+            assert caught.value.failure is Failure.WRONG_ANSWER
+            assert "\n" not in str(caught.value)
+            assert await bus.read_block(1, ENERGY) == ENERGY_1_KWH
+            bus.close()
+        assert len(connections) == 2
+
+    asyncio.run(run())
+
+
+def test_a_connection_that_the_gateway_closed_meanwhile_fails_nobody() -> None:
+    connections: list[asyncio.StreamWriter] = []
+
+    async def serve(reader, writer) -> None:
+        connections.append(writer)
+        request = await reader.read(256)
+        writer.write(framed(request, 1, b"\x04\x04\x3f\x80\0\0"))
+        await reader.read(1)  # closes only when it is asked again
+
+    async def run() -> None:
+        async with streams(serve) as port:
+            bus = ModbusBus.tcp(HOST, port, timeout_s=60.0)
+            for _ in range(3):
+                assert await bus.read_block(1, ENERGY) == ENERGY_1_KWH
+            bus.close()
+        assert len(connections) == 3
+
+    asyncio.run(run())
+
+
+def test_a_closed_connection_is_an_answer_at_once() -> None:
+    async def serve(reader, _writer) -> None:
+        await reader.read(256)
+
+    async def run() -> None:
+        async with streams(serve) as port:
+            bus = ModbusBus.tcp(HOST, port, timeout_s=60.0)
+            with pytest.raises(MeterError, match="no answer, but a closed connection"):
+                await asyncio.wait_for(bus.read_block(1, ENERGY), 10)
+            bus.close()
+
+    asyncio.run(run())
+
+
+def test_an_unreachable_gateway_is_left_alone_for_a_while() -> None:
+    attempts = []
+
+    class Knocked(ModbusBus):
+        async def _open(self, unit: int, timeout_s: float) -> None:
+            attempts.append(unit)
+            await super()._open(unit, timeout_s)
+
+    async def run() -> None:
+        bus = Knocked.tcp(HOST, free_port())
+        for unit in (1, 2, 3):
+            with pytest.raises(MeterError) as caught:
+                await bus.read_block(unit, ENERGY)
+            assert caught.value.failure is Failure.NO_CONNECTION
+        assert attempts == [1]
+        bus.breaker.opens_until = asyncio.get_running_loop().time()
+        with pytest.raises(MeterError):
+            await bus.read_block(2, ENERGY)
+        assert attempts == [1, 2]
+        assert bus.breaker.failures == 2
 
     asyncio.run(run())
 
