@@ -258,9 +258,16 @@ class Line:
         if answer is not None and not answer.done():
             self._heard = data
             self._judge(answer, data)
-        elif len(data) > MOST_BYTES:  # since the last request, and nobody asked
-            self.close()
+        else:
+            self._drop(data)
         return b""
+
+    def _drop(self, data: bytes) -> None:
+        """Forget what nobody asked for; `data` is all since the last request."""
+        if self._is_rtu and self._client is not None:
+            self._client.ctx.recv_buffer = b""
+        elif len(data) > MOST_BYTES:
+            self.close()
 
     def _judge(self, answer: asyncio.Future[list[int]], heard: bytes) -> None:
         """See whether the answer is among what came."""
