@@ -31,7 +31,7 @@ class Plan:
     """The requests of one meter."""
 
     def __init__(self, profile: ModbusProfile) -> None:
-        self._profile = profile
+        self.profile = profile
         self._forget()
 
     def _forget(self) -> None:
@@ -39,9 +39,9 @@ class Plan:
         self.missing: tuple[Placeable, ...] = ()
         """What the meter does not have."""
         self._tried_again_at = float("inf")
-        self._whole = plan_blocks(self._profile)
+        self._whole = plan_blocks(self.profile)
         # Slow quantities between fast ones come for nothing.
-        fast = plan_blocks(self._profile, "fast")
+        fast = plan_blocks(self.profile, "fast")
         self._fast = tuple(_filled(block, self._whole) for block in fast)
 
     def blocks(self, at: float, *, slow: bool = True) -> tuple[Block, ...]:
@@ -82,7 +82,7 @@ class Plan:
         return found
 
     def _has_no_energy_but(self, missing: Sequence[Placeable]) -> bool:
-        energy = [r for r in self._profile.registers if r.quantity.is_register]
+        energy = [r for r in self.profile.registers if r.quantity.is_register]
         return bool(energy) and all(register in missing for register in energy)
 
 
