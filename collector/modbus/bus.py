@@ -12,10 +12,11 @@ MeterError
 """
 
 import asyncio
-from typing import Self
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Self, TypeVar
 
 from collector.modbus.breaker import Breaker
-from collector.modbus.failure import Failure, MeterError
+from collector.modbus.failure import Failure, MeterError, exception_name
 from collector.modbus.frames import (
     ExceptionAnswerError,
     FrameError,
@@ -27,13 +28,14 @@ from collector.modbus.line import (
     Line,
     LineClosedError,
     LineError,
-    exception_name,
 )
 from collector.modbus.turns import Asking, Turns
 from meters.blocks import Block
 from meters.meter import BusAddress
 
 __all__ = ["MeterError", "ModbusBus"]
+
+_T = TypeVar("_T")
 
 
 class ModbusBus:
@@ -85,54 +87,90 @@ class ModbusBus:
             Naming bus, unit and block.
 
         """
+        span = f"reading {block.count} {block.function} registers from {block.address}"
+        return await self._in_turn(
+            unit, span, lambda timeout_s: self._line.ask(unit, block, timeout_s), asking
+        )
+
+    async def write_registers(
+        self,
+        unit: int,
+        address: int,
+        words: Sequence[int],
+        asking: Asking | None = None,
+    ) -> None:
+        """Write holding registers, as some meters want to be asked for a record.
+
+        Raises
+        ------
+        MeterError
+            Naming bus, unit and registers.
+
+        """
+        await self._in_turn(
+            unit,
+            f"writing {len(words)} holding registers from {address}",
+            lambda timeout_s: self._line.write(unit, address, words, timeout_s),
+            asking,
+        )
+
+    def close(self) -> None:
+        """Close the connection; the next read opens another."""
+        self._line.close()
+
+    async def _in_turn(
+        self,
+        unit: int,
+        what: str,
+        request: Callable[[float], Awaitable[_T]],
+        asking: Asking | None,
+    ) -> _T:
+        """Wait for a turn, and make a request."""
         asking = Asking() if asking is None else asking
         loop = asyncio.get_running_loop()
         self._refuse_while_unreachable(unit, loop.time())
         try:
             await self.turns.take(asking)
         except MeterError as exc:
-            raise self._error(unit, block, str(exc), exc.failure) from exc
+            raise self._error(unit, what, str(exc), exc.failure) from exc
         begun = loop.time()
         try:
-            return await self._ask(unit, block, asking)
+            return await self._made(unit, what, request, asking)
         finally:
             asking.requests += 1
             asking.spent_s += loop.time() - begun
             self._rests_until = loop.time() + asking.pause_s
             self.turns.give()
 
-    def close(self) -> None:
-        """Close the connection; the next read opens another."""
-        self._line.close()
-
-    async def _ask(self, unit: int, block: Block, asking: Asking) -> list[int]:
-        """Ask while it is our turn."""
-        loop, line = asyncio.get_running_loop(), self._line
-        if (rest_s := self._rests_until - loop.time()) > 0:
+    async def _made(
+        self,
+        unit: int,
+        what: str,
+        request: Callable[[float], Awaitable[_T]],
+        asking: Asking,
+    ) -> _T:
+        """Make a request while it is our turn."""
+        if (rest_s := self._rests_until - asyncio.get_running_loop().time()) > 0:
             await asyncio.sleep(rest_s)
         timeout_s = min(asking.timeout_s or self.timeout_s, self.turns.most_s)
-        was_open = line.is_open
+        was_open = self._line.is_open
         if not was_open:
             await self._open(unit, timeout_s)
         try:
             try:
-                return await line.ask(unit, block, timeout_s)
+                return await request(timeout_s)
             except LineClosedError:
                 if not was_open:
                     raise
             # Gateways close connections that were idle: that fails no poll.
             await self._open(unit, timeout_s)
-            return await line.ask(unit, block, timeout_s)
+            return await request(timeout_s)
         except ExceptionAnswerError as exc:
-            raise self._exception(unit, block, exc.code) from exc
-        except FrameError as exc:
-            is_length = isinstance(exc, WrongLengthError)
-            failure = Failure.WRONG_LENGTH if is_length else Failure.WRONG_ANSWER
-            raise self._error(unit, block, str(exc), failure) from exc
-        except LineError as exc:
-            is_babble = isinstance(exc, BabbleError)
-            failure = Failure.WRONG_ANSWER if is_babble else Failure.NO_ANSWER
-            raise self._error(unit, block, str(exc), failure) from exc
+            error = self._error(unit, what, exception_name(exc.code), Failure.EXCEPTION)
+            error.exception_code = exc.code
+            raise error from exc
+        except (FrameError, LineError) as exc:
+            raise self._error(unit, what, str(exc), _failure(exc)) from exc
 
     async def _open(self, unit: int, timeout_s: float) -> None:
         """Open the line, unless that failed while this request waited."""
@@ -154,16 +192,14 @@ class ModbusBus:
             Failure.NO_CONNECTION,
         )
 
-    def _exception(self, unit: int, block: Block, code: int) -> MeterError:
-        error = self._error(unit, block, exception_name(code), Failure.EXCEPTION)
-        error.exception_code = code
-        return error
+    def _error(self, unit: int, what: str, text: str, failure: Failure) -> MeterError:
+        return MeterError(f"{self.address}/{unit}: {text} to {what}", failure)
 
-    def _error(
-        self, unit: int, block: Block, text: str, failure: Failure
-    ) -> MeterError:
-        return MeterError(
-            f"{self.address}/{unit}: {text} to reading {block.count} {block.function} "
-            f"registers from {block.address}",
-            failure,
-        )
+
+def _failure(exc: FrameError | LineError) -> Failure:
+    """Name what happened, for counting."""
+    if isinstance(exc, WrongLengthError):
+        return Failure.WRONG_LENGTH
+    if isinstance(exc, (FrameError, BabbleError)):
+        return Failure.WRONG_ANSWER
+    return Failure.NO_ANSWER

@@ -43,3 +43,29 @@ class MeterError(Exception):
         self.failure = failure
         self.exception_code = exception_code
         """Modbus' own, where the meter answered with one."""
+
+
+_EXCEPTIONS = {
+    1: "illegal function",
+    2: "illegal address",
+    3: "illegal value",
+    4: "device failure",
+    5: "acknowledge",
+    6: "device busy",
+    7: "negative acknowledge",
+    8: "memory parity error",
+    10: "gateway path unavailable",
+    11: "gateway no response",
+}
+
+
+def exception_name(code: int) -> str:
+    """Name a Modbus exception answer.
+
+    Examples
+    --------
+    >>> exception_name(2)
+    'exception 2 (illegal address)'
+
+    """
+    return f"exception {code} ({_EXCEPTIONS.get(code, 'unknown')})"

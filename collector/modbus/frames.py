@@ -16,6 +16,7 @@ FrameError
 """
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from struct import Struct, unpack
 
 MOST_BYTES = 1024
@@ -26,6 +27,26 @@ _LONGEST_TCP = 254
 _IS_EXCEPTION = 0x80
 _LEAST_RTU = 5
 _READS = (3, 4)
+WRITE = 16
+_RTU_WRITTEN = 8
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """What is asked of a unit."""
+
+    unit: int
+    function: int
+    address: int
+    count: int
+    words: tuple[int, ...] = ()
+    """To write."""
+
+    @property
+    def kind(self) -> tuple[int, int]:
+        """What an answer in an RTU frame tells of it."""
+        return self.function, self.count
+
 
 Owed = Mapping[int, Collection[tuple[int, int]]]
 """Function and register count of the requests that each unit still owes an answer to,
@@ -67,7 +88,7 @@ def tcp_words(heard: bytes, sent: bytes, count: int) -> list[int] | None:
     Returns
     -------
     list of int or None
-        None while the answer is not complete.
+        None while the answer is not complete; no words where they were written.
 
     Raises
     ------
@@ -92,7 +113,7 @@ def tcp_words(heard: bytes, sent: bytes, count: int) -> list[int] | None:
             raise WrongAnswerError(f"an answer of unit {heard[at + _UNIT_AT]}")
         if stop > len(heard):
             return None
-        return _words(heard[at + _PDU_AT : stop], sent[_PDU_AT], count)
+        return _words(heard[at + _PDU_AT : stop], sent[_PDU_AT:], count)
     return None
 
 
@@ -117,7 +138,7 @@ def rtu_words(heard: bytes, sent: bytes, count: int, owed: Owed) -> list[int] | 
             continue
         if unit and frame[0] != unit:
             raise WrongAnswerError(f"an answer of unit {frame[0]}")
-        return _words(frame[1:], function, count)
+        return _words(frame[1:], sent[1:], count)
     return None
 
 
@@ -126,6 +147,8 @@ def _rtu_stop(heard: bytes, at: int) -> int:
     function = heard[at + 1]
     if function & _IS_EXCEPTION:
         return at + _LEAST_RTU
+    if function == WRITE:
+        return at + _RTU_WRITTEN
     return at + heard[at + 2] + _LEAST_RTU if function in _READS else at
 
 
@@ -136,17 +159,25 @@ def _is_owed(frame: bytes, unit: int, function: int, count: int, owed: Owed) -> 
     if frame[0] != unit:
         return True
     said = (frame[1], frame[2])
-    if said == (function, 2 * count):
+    if said == (function, 2 * count) or function == WRITE:
         return False
-    return said in [(code, 2 * registers) for code, registers in owed[unit]]
+    return any(
+        said == (code, 2 * registers) or frame[1] == code == WRITE
+        for code, registers in owed[unit]
+    )
 
 
-def _words(pdu: bytes, function: int, count: int) -> list[int]:
-    """Take the words out of what a unit said."""
+def _words(pdu: bytes, asked: bytes, count: int) -> list[int]:
+    """Take the words out of what a unit said; both without unit and checksum."""
+    function = asked[0]
     if pdu[0] == function | _IS_EXCEPTION:
         raise ExceptionAnswerError(pdu[1] if len(pdu) > 1 else 0)
     if pdu[0] != function:
         raise WrongAnswerError(f"an answer of function {pdu[0]}")
+    if function == WRITE:
+        if pdu != asked[:5]:  # which registers, and how many
+            raise WrongAnswerError(f"a confirmation of something else ({_shown(pdu)})")
+        return []
     if len(pdu) < 2 or len(pdu) != 2 + pdu[1] or pdu[1] % 2:  # noqa: PLR2004
         raise WrongAnswerError(f"an answer that is cut short ({_shown(pdu)})")
     if pdu[1] != 2 * count:

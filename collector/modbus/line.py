@@ -26,17 +26,26 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
-from pymodbus.constants import ExcCodes
 from pymodbus.exceptions import ModbusException
 from pymodbus.framer import FramerType
+from pymodbus.pdu import ModbusPDU
+from pymodbus.pdu.register_message import (
+    ReadHoldingRegistersRequest,
+    ReadInputRegistersRequest,
+    WriteMultipleRegistersRequest,
+)
 
 from collector.modbus.frames import (
     MOST_BYTES,
+    WRITE,
     ExceptionAnswerError,
     FrameError,
+    Request,
     rtu_words,
     tcp_words,
 )
@@ -48,6 +57,11 @@ from meters.meter import BusAddress, Framing
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
 
 _FUNCTION: dict[str, int] = {"input": 4, "holding": 3}
+_PDU: dict[int, type[ModbusPDU]] = {
+    3: ReadHoldingRegistersRequest,
+    4: ReadInputRegistersRequest,
+    WRITE: WriteMultipleRegistersRequest,
+}
 _MOST_OWED = 4
 """Of each unit. Whoever still owed more would have been asked for half a minute."""
 _PARITY: dict[str, Literal["N", "E", "O"]] = {"none": "N", "even": "E", "odd": "O"}
@@ -66,6 +80,9 @@ class LineError(Exception):
 
 class LineClosedError(LineError):
     """The other side closed the line before it answered."""
+
+    def __init__(self) -> None:
+        super().__init__("no answer, but a closed connection")
 
 
 class BabbleError(LineError):
@@ -154,23 +171,39 @@ class Line:
 
         Whatever fails but an exception of the meter's own renews the connection.
         """
-        function = _FUNCTION[block.function]
+        asked = Request(
+            unit=unit,
+            function=_FUNCTION[block.function],
+            address=block.address,
+            count=block.count,
+        )
         if self._is_rtu:
             await self._fall_silent()
-            if (function, block.count) in self._owed.get(unit, ()):
-                await self._settle(unit, function, block, timeout_s)
-        return await self._exchange(
-            unit, function, block.address, block.count, timeout_s
-        )
+            if asked.kind in self._owed.get(unit, ()):
+                await self._settle(asked, timeout_s)
+        return await self._exchange(asked, timeout_s)
 
-    async def _settle(
-        self, unit: int, function: int, block: Block, timeout_s: float
+    async def write(
+        self, unit: int, address: int, words: Sequence[int], timeout_s: float
     ) -> None:
+        """Write holding registers, and wait until that is confirmed."""
+        if self._is_rtu:
+            await self._fall_silent()
+        request = Request(
+            unit=unit,
+            function=WRITE,
+            address=address,
+            count=len(words),
+            words=tuple(words),
+        )
+        await self._exchange(request, timeout_s)
+
+    async def _settle(self, asked: Request, timeout_s: float) -> None:
         """Have a unit answer a request that no other answer can be taken for."""
-        owed = self._owed[unit]
-        other = next(n for n in range(1, 126) if (function, n) not in owed)
+        owed = self._owed[asked.unit]
+        other = next(n for n in range(1, 126) if (asked.function, n) not in owed)
         with contextlib.suppress(ExceptionAnswerError):
-            await self._exchange(unit, function, block.address, other, timeout_s)
+            await self._exchange(replace(asked, count=other), timeout_s)
         await self._fall_silent()
 
     async def _fall_silent(self) -> None:
@@ -191,53 +224,45 @@ class Line:
             await asyncio.sleep(left_s)
         self._must_be_silent = False
 
-    async def _exchange(
-        self, unit: int, function: int, address: int, count: int, timeout_s: float
-    ) -> list[int]:
+    async def _exchange(self, request: Request, timeout_s: float) -> list[int]:
         """Ask and wait; take note of what is owed where that fails."""
         try:
-            words = await self._request(unit, function, address, count, timeout_s)
+            words = await self._answered(request, timeout_s)
         except ExceptionAnswerError:
-            self._owed.pop(unit, None)
+            self._owed.pop(request.unit, None)
             raise
         except BaseException as exc:  # above all a cancellation
-            self._is_owed((unit, function, count), exc)
+            self._is_owed(request, exc)
             raise
-        self._owed.pop(unit, None)
+        self._owed.pop(request.unit, None)
         return words
 
-    def _is_owed(self, request: tuple[int, int, int], exc: BaseException) -> None:
+    def _is_owed(self, request: Request, exc: BaseException) -> None:
         """Renew the line, or keep what is needed to know a late answer on it."""
-        unit, *asked = request
         if self._is_rtu:
-            owed = self._owed.setdefault(unit, deque(maxlen=_MOST_OWED))
-            owed.append((asked[0], asked[1]))
+            owed = self._owed.setdefault(request.unit, deque(maxlen=_MOST_OWED))
+            owed.append(request.kind)
             self._must_be_silent = True
         is_serial = self._address.framing is Framing.SERIAL
         is_quiet = isinstance(exc, (NoAnswerError, asyncio.CancelledError))
         if not (is_serial and is_quiet):
             self.close()
 
-    async def _request(
-        self, unit: int, function: int, address: int, count: int, timeout_s: float
-    ) -> list[int]:
+    async def _answered(self, request: Request, timeout_s: float) -> list[int]:
+        """Send and wait."""
         client = self._client
         if client is None:
-            raise LineClosedError("no answer, but a closed connection")
+            raise LineClosedError
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[list[int]] = loop.create_future()
-        self._answer, self._count, self._heard = answer, count, b""
+        self._answer, self._count, self._heard = answer, request.count, b""
         too_late = loop.call_later(timeout_s, self._is_too_late, answer)
-        is_input = function == _FUNCTION["input"]
-        read = (
-            client.read_input_registers if is_input else client.read_holding_registers
-        )
         try:
             # Not to be waited for by pymodbus: the answer comes by `_seen`.
-            await read(address, count=count, device_id=unit, no_response_expected=True)
+            await client.execute(True, _pdu(request))
             return await answer
         except ModbusException as exc:
-            raise LineClosedError("no answer, but a closed connection") from exc
+            raise LineClosedError from exc
         finally:
             too_late.cancel()
             self._answer = None
@@ -287,13 +312,14 @@ class Line:
     def _connection_is(self, is_open: bool) -> None:  # noqa: FBT001 - pymodbus calls it so
         answer = self._answer
         if not is_open and answer is not None and not answer.done():
-            answer.set_exception(LineClosedError("no answer, but a closed connection"))
+            answer.set_exception(LineClosedError())
 
 
-def exception_name(code: int) -> str:
-    """Name a Modbus exception answer, such as `exception 2 (illegal address)`."""
-    try:
-        name = ExcCodes(code).name
-    except ValueError:
-        name = "unknown"
-    return f"exception {code} ({name.lower().replace('_', ' ')})"
+def _pdu(request: Request) -> ModbusPDU:
+    """Make of a request what pymodbus sends."""
+    return _PDU[request.function](
+        dev_id=request.unit,
+        address=request.address,
+        count=request.count,
+        registers=list(request.words),
+    )

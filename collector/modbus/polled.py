@@ -13,12 +13,13 @@ from collector.modbus.drift import ClockDrift
 from collector.modbus.failure import Failure, MeterError
 from collector.modbus.health import Health
 from collector.modbus.holes import Plan, Words, may_have_holes
-from collector.modbus.identity import Roll, identity_blocks, identity_of
+from collector.modbus.identity import Roll, serial_blocks
 from collector.modbus.turns import Asking, Turns
 from collector.parcel import Parcel
 from meters.blocks import Block
 from meters.bounds import after_removal, check
 from meters.decode import Decoded, DecodeError, decode_blocks
+from meters.identity import decode_identity
 from meters.meter import Meter, Transport
 from meters.profile import ModbusProfile
 from meters.reading import Reading, Source
@@ -75,7 +76,7 @@ class PolledMeter:
     _polls: int = 0
     """Complete ones."""
     _who: tuple[Block, ...] = ()
-    _serial: tuple[int, ...] = ()
+    _serial: str = ""
     """What the meter says of itself."""
     _missing: str = ""
     """As it was said."""
@@ -88,7 +89,7 @@ class PolledMeter:
             profile=profile,
             bus=bus,
             plan=Plan(profile),
-            _who=identity_blocks(profile),
+            _who=serial_blocks(profile),
         )
 
     async def read(self, now: Now, asking: Asking | None = None) -> Parcel:
@@ -142,12 +143,16 @@ class PolledMeter:
     async def _ask_who(self, asking: Asking) -> None:
         """Have the meter say who it is; MeterError if it is another."""
         try:
-            said = identity_of({b: await self._ask(b, asking) for b in self._who})
+            words = {b: await self._ask(b, asking) for b in self._who}
+            said = decode_identity(self.profile, words).serial or ""
+        except DecodeError:
+            return
         except MeterError as exc:
             if not may_have_holes(exc):
                 raise
             self._who = ()  # this one does not tell
             return
+        said = said if said.strip("0") else ""
         unit = self.meter.unit or 0
         if said and (wrong := self.bus.roll.objection(unit, self._serial, said)):
             raise MeterError(
