@@ -56,6 +56,16 @@ class Bus(Protocol):
         """Read one block of one unit; raise MeterError where that fails."""
         ...
 
+    async def write_registers(
+        self,
+        unit: int,
+        address: int,
+        words: Sequence[int],
+        asking: Asking | None = None,
+    ) -> None:
+        """Write holding registers; raise MeterError where that fails."""
+        ...
+
 
 def _nobody(drift: ClockDrift) -> None:
     """Nobody wants to know."""
@@ -72,6 +82,8 @@ class PolledMeter:
     slow_every: int = SLOW_EVERY
     on_drift: Callable[[ClockDrift], None] = _nobody
     """Told at every read of a meter that has a clock."""
+    newest: datetime | None = None
+    """When the newest reading was measured; at first, of those that are committed."""
     health: Health = field(default_factory=Health)
     _polls: int = 0
     """Complete ones."""
@@ -180,6 +192,7 @@ class PolledMeter:
             received_at=at,
             values=decoded.values,
         )
+        self.newest = measured_at
         return Parcel.of(Transport.MODBUS, [reading], source=Source.POLLED)
 
     def _take_note(self, decoded: Decoded, told_at: datetime | None) -> None:

@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable
 
 from collector.counts import Counts
+from collector.modbus.backfill import Backfill
 from collector.modbus.failure import Failure, MeterError
 from collector.modbus.polled import Bus, Now, PolledMeter
 from collector.modbus.turns import Asking, Rank
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 _GOLDEN = 0.6180339887498949
 """Multiples of it, modulo 1, spread evenly however many there are."""
+GAP_POLLS = 3.0
+"""With no reading for more than so many periods there is a gap."""
 _NO_FAULT_OF_ITS_OWN = {Failure.NO_CONNECTION, Failure.NO_TIME}
 """Other meters, or their gateway, are to blame."""
 
@@ -51,6 +54,11 @@ class _Poll:
     ) -> None:
         self._polled, self._out, self._counts, self._now = polled, out, counts, now
         self._health = polled.health
+        self._backfill = Backfill(
+            polled.meter, polled.profile, polled.bus, now, self._put
+        )
+        self._newest = polled.newest
+        self._answered_s: float | None = None
         self._time: Callable[[], float] = asyncio.get_running_loop().time
 
     async def run(self) -> None:
@@ -74,6 +82,8 @@ class _Poll:
                 due += every_s
             missed = max(0.0, self._time() - due + every_s) // every_s
             due += missed * every_s
+            if self._backfill.waits and not self._health.trouble:
+                await self._fill(due)
 
     def _again_at(self) -> float:
         """When to try again what failed, in loop time; infinite: when it is due."""
@@ -103,10 +113,45 @@ class _Poll:
         else:
             self._has_answered(parcel)
             await self._out.put(parcel)
+            self._notice_gap()
         finally:
             health.requests += asking.requests
             if asking.requests:
                 health.took(asking.spent_s)
+
+    def _notice_gap(self) -> None:
+        """See whether polls were missed before this one, and have them filled.
+
+        Between two polls by our steady clock: the time that readings bear may run at
+        another speed. Since the last run only that is known.
+        """
+        newest, before = self._polled.newest, self._newest
+        if newest is None or newest == before:  # refused, or told again
+            return
+        longest_s = GAP_POLLS * self._polled.meter.poll_every_s
+        if self._answered_s is not None:
+            was_away = self._time() - self._answered_s > longest_s
+        else:
+            away_s = 0.0 if before is None else (newest - before).total_seconds()
+            was_away = away_s > longest_s
+        if before is not None and was_away:
+            self._backfill.want(before, newest)
+        self._newest, self._answered_s = newest, self._time()
+
+    async def _fill(self, latest: float) -> None:
+        """Read some of the meter's memory; never fails."""
+        try:
+            await self._backfill.some(latest)
+        except Exception:  # at the outermost, as above
+            serial = self._polled.meter.serial
+            log.exception("The memory of meter %s cannot be read.", serial)
+            self._backfill.forget()
+
+    async def _put(self, parcel: Parcel) -> None:
+        """Hand on what a memory brought."""
+        self._counts.asked += parcel.size
+        self._counts.answered += parcel.size
+        await self._out.put(parcel)
 
     def _asking(self, due: float) -> Asking:
         """Say how this poll asks."""
