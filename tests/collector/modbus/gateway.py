@@ -14,6 +14,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from meters.blocks import plan_blocks
 from meters.decode import encode_registers
+from meters.load_memory import LogMemory, encode_load_profile
 from meters.profile import ModbusProfile, load_profile
 from meters.quantity import Quantity
 from tests.fix_broker import HOST, free_port
@@ -43,25 +44,44 @@ class Unit:
     delay_at: dict[int, float] = field(default_factory=dict)
     """Delay of requests that begin at an address, before `delay_s`."""
     refusal: ExcCodes | None = None
+    holes: set[int] = field(default_factory=set)
+    """A request that touches one is refused."""
+    words: dict[int, int] = field(default_factory=dict)
+    """What stands elsewhere, by address."""
+    memory: LogMemory | None = None
+    written: dict[int, int] = field(default_factory=dict)
+    asked: list[tuple[int, int]] = field(default_factory=list)
+    """Address and count of each request."""
     asked_at: list[float] = field(default_factory=list)
 
     def device(self) -> SimDevice:
+        held = self._held()
         blocks = plan_blocks(self.profile)
-        first = min(block.address for block in blocks)
-        last = max(block.address + block.count for block in blocks)
-        registers = [0] * (last - first)
+        first = min([*held, *(block.address for block in blocks)])
+        last = max([*held, *(block.address + block.count for block in blocks)])
+        registers = [0] * (last + 1 - first)
         space = SimData(first, values=registers, datatype=DataType.REGISTERS)
         return SimDevice(self.unit, simdata=[space], action=self._answer)
 
+    def _held(self) -> dict[int, int]:
+        held = encode_registers(self.profile, self.values, self.measured_at)
+        if self.memory is not None:
+            held |= encode_load_profile(self.profile, self.memory, self.written)
+        return held | self.words
+
     async def _answer(
-        self, _function, first, address, _count, registers, _new
+        self, _function, first, address, count, registers, new
     ) -> ExcCodes | None:
         loop = asyncio.get_running_loop()
         self.asked_at.append(loop.time())
+        self.asked.append((address, count))
         await asyncio.sleep(self.delay_at.get(address, self.delay_s))
-        held = encode_registers(self.profile, self.values, self.measured_at)
-        for at, word in held.items():
+        if new is not None:
+            self.written |= dict(enumerate(new, address))
+        for at, word in self._held().items():
             registers[at - first] = word
+        if self.holes.intersection(range(address, address + count)):
+            return ExcCodes.ILLEGAL_ADDRESS
         return self.refusal
 
 
