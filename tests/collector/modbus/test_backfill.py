@@ -25,6 +25,7 @@ from tests.meters.test_load_profile import (
 
 IMPORT = Quantity.ENERGY_IMPORT_KWH
 QUARTER = timedelta(minutes=15)
+ROOM = {"capacity": 40}
 LOGGER = modbus_profile("keywatt-logger")
 
 
