@@ -14,6 +14,7 @@ from collector.modbus.failure import Failure, MeterError
 from collector.modbus.health import Health
 from collector.modbus.holes import Plan, Words, may_have_holes
 from collector.modbus.identity import Roll, serial_blocks
+from collector.modbus.sunspec_poll import walked
 from collector.modbus.turns import Asking, Turns
 from collector.parcel import Parcel
 from meters.blocks import Block
@@ -21,7 +22,7 @@ from meters.bounds import after_removal, check
 from meters.decode import Decoded, DecodeError, decode_blocks
 from meters.identity import decode_identity
 from meters.meter import Meter, Transport
-from meters.profile import ModbusProfile
+from meters.profile import ModbusProfile, SunspecProfile
 from meters.reading import Reading, Source
 from meters.refusal import Reason, Refusal
 
@@ -90,6 +91,8 @@ class PolledMeter:
     _who: tuple[Block, ...] = ()
     _serial: str = ""
     """What the meter says of itself."""
+    _is_walked: bool = False
+    """SunSpec only: whether its models were found."""
     _missing: str = ""
     """As it was said."""
 
@@ -108,6 +111,8 @@ class PolledMeter:
         """Read the meter once; raise MeterError without a complete answer."""
         asking = Asking() if asking is None else asking
         at_s = asyncio.get_running_loop().time()
+        if isinstance(self.profile, SunspecProfile) and not self._is_walked:
+            await self._walk(self.profile, asking)
         is_slow = self._polls % self.slow_every == 0
         words: Words = {}
         clock, told_at = self.profile.clock, None
@@ -121,6 +126,12 @@ class PolledMeter:
         self._polls += 1
         return parcel
 
+    async def _walk(self, profile: SunspecProfile, asking: Asking) -> None:
+        """Find where this device has what its type promises."""
+        found = await walked(self.bus, self.meter, profile, asking)
+        self.profile, self.plan = found, Plan(found)
+        self._who, self._is_walked = serial_blocks(found), True
+
     async def _ask(self, block: Block, asking: Asking) -> list[int]:
         return await self.bus.read_block(self.meter.unit or 0, block, asking)
 
@@ -131,9 +142,11 @@ class PolledMeter:
         except MeterError as exc:
             if not may_have_holes(exc):
                 raise
+            self._is_walked = False  # its models may have moved: an update does that
             words = await self.plan.mended(
                 block, exc, lambda part: self._ask(part, asking), at_s
             )
+            self._is_walked = True
             self._say_what_is_missing(exc)
             return words
 
