@@ -22,13 +22,14 @@ from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
+from benchmarks.modbus_meters import modbus_profile
 from benchmarks.report import Result, report
 from collector.modbus.bus import ModbusBus
 from collector.modbus.poller import PolledMeter
 from meters.blocks import plan_blocks
 from meters.decode import encode_registers
 from meters.meter import Meter, Transport
-from meters.profile import ModbusProfile, load_profile, profile_names
+from meters.profile import ModbusProfile, profile_names
 from meters.quantity import QUANTITIES
 
 HOST, UNIT = "127.0.0.1", 1
@@ -69,17 +70,12 @@ def main() -> None:
             server=f"pymodbus {version('pymodbus')} in a process of its own",
             more={
                 "requests_a_read": len(plan_blocks(modbus_profile(given.profile))),
+                "requests_a_read_one_a_quantity": len(
+                    modbus_profile(given.profile).registers
+                ),
             },
         )
     )
-
-
-def modbus_profile(name: str) -> ModbusProfile:
-    """Load a profile that must be one of Modbus."""
-    profile = load_profile(name)
-    if not isinstance(profile, ModbusProfile):
-        raise SystemExit(f"{name} is not a profile of Modbus.")
-    return profile
 
 
 def serve(name: str, port: int) -> None:
