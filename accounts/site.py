@@ -4,14 +4,21 @@
 with the file, the key and the reason; forms made in Python raise pydantic's own.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic import model_validator as check_after
 
 from accounts.account import Sector
@@ -28,6 +35,7 @@ from accounts.form import (
 )
 from accounts.tariff import Tariff
 from meters.form import Form, checked, read_toml, refuse_repeats
+from meters.meter import Parity
 from meters.profile import Profile, ProfileError, load_profile, profile_names
 
 SERIAL = "^[A-Za-z0-9._-]{1,64}$"
@@ -41,15 +49,55 @@ class SiteError(ValueError):
     """The site file cannot be used; the message names file, key and reason."""
 
 
-class ModbusConnection(Form):
-    """A meter that is asked over Modbus TCP."""
+class OnModbus(Form):
+    """What every meter has that is asked over Modbus."""
+
+    unit: Annotated[Whole, Field(ge=0, le=255)]
+    """Unit id on its bus: behind the gateway, or on the line."""
+    poll_every_s: Annotated[Amount, Field(gt=0)] = 10.0
+
+
+class ModbusConnection(OnModbus):
+    """A meter that is asked over Modbus TCP, or through a serial-device server."""
 
     transport: Literal["modbus"] = "modbus"
+    framing: Literal["tcp", "rtu-over-tcp"] = "tcp"
+    """`rtu-over-tcp`: the server hands frames of Modbus RTU on as they are."""
     host: Host
     port: Annotated[Whole, Field(ge=1, le=65535)] = 502
-    unit: Annotated[Whole, Field(ge=0, le=255)]
-    """Unit id behind the gateway."""
-    poll_every_s: Annotated[Amount, Field(gt=0)] = 10.0
+
+    @property
+    def place(self) -> str:
+        """Where its bus is."""
+        return f"{self.host}:{self.port}"
+
+    @property
+    def manner(self) -> str:
+        """How its bus is spoken to: the same for all meters there."""
+        return f"in {self.framing} framing"
+
+
+class SerialConnection(OnModbus):
+    """A meter on a serial line of the collector's machine, asked over Modbus RTU."""
+
+    transport: Literal["modbus"] = "modbus"
+    framing: Literal["serial"] = "serial"
+    device: Annotated[str, StringConstraints(pattern=r"^/[^\s\x00]+$", max_length=255)]
+    """Of the line, such as /dev/ttyUSB0 or, better, /dev/serial/by-id/..."""
+    baud_rate: Annotated[Whole, Field(ge=300, le=4_000_000)] = 9600
+    parity: Parity = "none"
+    stop_bits: Literal[1, 2] = 1
+
+    @property
+    def place(self) -> str:
+        """Where its bus is."""
+        return self.device
+
+    @property
+    def manner(self) -> str:
+        """How its bus is spoken to: the same for all meters there."""
+        bits = f"{self.stop_bits} stop bit{'s' if self.stop_bits > 1 else ''}"
+        return f"at {self.baud_rate} baud, parity {self.parity}, {bits}"
 
 
 class MqttConnection(Form):
@@ -58,8 +106,22 @@ class MqttConnection(Form):
     transport: Literal["mqtt"] = "mqtt"
 
 
+def _framing(entered: object) -> object:
+    """Say which form of a Modbus connection is meant; left out, it is TCP."""
+    if isinstance(entered, Mapping):
+        return entered.get("framing", "tcp")
+    return getattr(entered, "framing", "tcp")
+
+
 Connection = Annotated[
-    ModbusConnection | MqttConnection, Field(discriminator="transport")
+    Annotated[
+        Annotated[ModbusConnection, Tag("tcp")]
+        | Annotated[ModbusConnection, Tag("rtu-over-tcp")]
+        | Annotated[SerialConnection, Tag("serial")],
+        Discriminator(_framing),
+    ]
+    | MqttConnection,
+    Field(discriminator="transport"),
 ]
 
 
@@ -189,6 +251,7 @@ class Site(Form):
         _refuse_two_of_one_serial(meters)
         for address, there in _by_address(meters).items():
             _refuse_overlap(there, f"at {address}")
+        _refuse_two_manners(meters)
         known = {tariff.code for tariff in self.tariffs}
         for account in self.accounts:
             if account.tariff not in known:
@@ -230,8 +293,23 @@ def _by_address(meters: Iterable[SiteMeter]) -> dict[str, list[SiteMeter]]:
     for meter in meters:
         to = meter.connection
         if not isinstance(to, MqttConnection):
-            found.setdefault(f"{to.host}:{to.port}/{to.unit}", []).append(meter)
+            found.setdefault(f"{to.place}/{to.unit}", []).append(meter)
     return found
+
+
+def _refuse_two_manners(meters: Iterable[SiteMeter]) -> None:
+    """All meters of one bus are spoken to in one way."""
+    first: dict[str, tuple[str, str]] = {}
+    for meter in meters:
+        to = meter.connection
+        if isinstance(to, MqttConnection):
+            continue
+        serial, manner = first.setdefault(to.place, (meter.serial, to.manner))
+        if manner != to.manner:
+            raise ValueError(
+                f"meter {meter.serial} is asked {to.manner} at {to.place},"
+                f" but meter {serial} {manner}; all meters there need the same"
+            )
 
 
 def _refuse_two_of_one_serial(meters: Iterable[SiteMeter]) -> None:

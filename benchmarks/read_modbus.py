@@ -22,13 +22,14 @@ from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
+from benchmarks.modbus_meters import modbus_profile
 from benchmarks.report import Result, report
 from collector.modbus.bus import ModbusBus
 from collector.modbus.poller import PolledMeter
 from meters.blocks import plan_blocks
 from meters.decode import encode_registers
 from meters.meter import Meter, Transport
-from meters.profile import ModbusProfile, load_profile, profile_names
+from meters.profile import ModbusProfile, profile_names
 from meters.quantity import QUANTITIES
 
 HOST, UNIT = "127.0.0.1", 1
@@ -69,17 +70,12 @@ def main() -> None:
             server=f"pymodbus {version('pymodbus')} in a process of its own",
             more={
                 "requests_a_read": len(plan_blocks(modbus_profile(given.profile))),
+                "requests_a_read_one_a_quantity": len(
+                    modbus_profile(given.profile).registers
+                ),
             },
         )
     )
-
-
-def modbus_profile(name: str) -> ModbusProfile:
-    """Load a profile that must be one of Modbus."""
-    profile = load_profile(name)
-    if not isinstance(profile, ModbusProfile):
-        raise SystemExit(f"{name} is not a profile of Modbus.")
-    return profile
 
 
 def serve(name: str, port: int) -> None:
@@ -113,7 +109,7 @@ def wait_for(port: int) -> None:
 async def measure(port: int, given: argparse.Namespace) -> tuple[float, float]:
     """Return the medians of bare and complete reads a second."""
     profile = modbus_profile(given.profile)
-    bus = ModbusBus(HOST, port)
+    bus = ModbusBus.tcp(HOST, port)
     meter = Meter(
         meter_id=1,
         serial="KW-1",
@@ -124,11 +120,12 @@ async def measure(port: int, given: argparse.Namespace) -> tuple[float, float]:
         unit=UNIT,
     )
     polled = PolledMeter.of(meter, profile, bus)
+    blocks = plan_blocks(profile)
     client = AsyncModbusTcpClient(HOST, port=port)
     await client.connect()
 
     async def bare() -> None:
-        for block in polled.blocks:
+        for block in blocks:
             if block.function == "input":
                 read = client.read_input_registers
             else:

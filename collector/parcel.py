@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from meters.meter import Transport
-from meters.reading import Reading, ReadingBatch, batch_of
+from meters.reading import Reading, ReadingBatch, Source, batch_of
 from meters.refusal import Refusal
 
 _QUIET_S = 0.004
@@ -31,6 +31,8 @@ class Parcel:
     batch: ReadingBatch = field(default_factory=lambda: batch_of([]))
     refusals: Sequence[Refusal] = ()
     done: Callable[[], None] = _nothing
+    source: Source = Source.PUSHED
+    """How its readings came to us."""
 
     @classmethod
     def of(
@@ -39,10 +41,16 @@ class Parcel:
         readings: Sequence[Reading] = (),
         refusals: Sequence[Refusal] = (),
         done: Callable[[], None] = _nothing,
+        source: Source = Source.PUSHED,
     ) -> "Parcel":
         """Pack single readings."""
-        batch = batch_of(readings)
-        return cls(transport=transport, batch=batch, refusals=refusals, done=done)
+        return cls(
+            transport=transport,
+            batch=batch_of(readings),
+            refusals=refusals,
+            done=done,
+            source=source,
+        )
 
     @property
     def size(self) -> int:

@@ -116,7 +116,7 @@ class _Collector:
         self._intake = Intake(now, counts[Transport.MQTT], self._publish)
         self._stranger_came = asyncio.Event()
         self._polls: dict[int, tuple[Meter, asyncio.Task[None]]] = {}
-        self._buses: dict[tuple[str, int], ModbusBus] = {}
+        self._buses: dict[str, ModbusBus] = {}
         self._group = asyncio.TaskGroup()
         self._said: set[str] = set()
         self.link: _Link | None = None
@@ -231,11 +231,11 @@ class _Collector:
                 del self._polls[meter_id]
         if stopping:  # one that is just connecting would leave its connection open
             await asyncio.wait(stopping, timeout=self.timeout_s)
+        used = {meter.bus.place for meter, _ in self._polls.values()}
+        for place in self._buses.keys() - used:
+            self._buses.pop(place).close()
         for meter_id in wanted.keys() - self._polls.keys():
             self._start(wanted[meter_id])
-        used = {(meter.host, meter.port) for meter, _ in self._polls.values()}
-        for address in self._buses.keys() - used:
-            self._buses.pop(address).close()
 
     def _start(self, meter: Meter) -> None:
         """Start to poll one meter, if it can be."""
@@ -244,16 +244,24 @@ class _Collector:
         except ProfileError as exc:
             self._say_once(f"Meter {meter.serial} cannot be polled: {exc}")
             return
-        if not isinstance(profile, ModbusProfile) or not meter.host or not meter.port:
+        if not isinstance(profile, ModbusProfile) or not meter.bus.is_complete:
             self._say_once(
                 f"Meter {meter.serial} cannot be polled: profile {meter.profile} is "
                 "not one of Modbus, or its address is not complete."
             )
             return
-        address = (meter.host, meter.port)
-        if address not in self._buses:
-            self._buses[address] = ModbusBus(*address, timeout_s=self.timeout_s)
-        polled = PolledMeter.of(meter, profile, self._buses[address])
+        address = meter.bus
+        bus = self._buses.setdefault(
+            address.place, ModbusBus(address, timeout_s=self.timeout_s)
+        )
+        if bus.at != address:
+            self._say_once(
+                f"Meter {meter.serial} cannot be polled: {address.place} is already "
+                "spoken to in another way; give all meters there one framing, baud "
+                "rate, parity and stop bits."
+            )
+            return
+        polled = PolledMeter.of(meter, profile, bus)
         task = self._group.create_task(
             poll(polled, self._queue, self._counts[Transport.MODBUS], self._now),
             name=f"poll of {meter.serial}",

@@ -4,11 +4,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
 
-from meters.quantity import COLUMN, QUANTITIES, Quantity
+from meters.quantity import QUANTITIES, Quantity
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -31,6 +32,17 @@ def utc_us(moment: datetime) -> int:
 def from_utc_us(microseconds: int) -> datetime:
     """Inverse of `utc_us`."""
     return _EPOCH + timedelta(microseconds=int(microseconds))
+
+
+class Source(StrEnum):
+    """How a reading came to us."""
+
+    PUSHED = "pushed"
+    """The meter sent it by itself."""
+    POLLED = "polled"
+    """It was asked, and said what it showed."""
+    LOAD_PROFILE = "load-profile"
+    """It was asked afterwards for what it had recorded."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,10 +113,11 @@ class ReadingBatch:
 
 def batch_of(readings: Sequence[Reading]) -> ReadingBatch:
     """Turn readings into columns, in their order."""
-    values = np.full((len(readings), len(QUANTITIES)), math.nan)
-    for row, reading in enumerate(readings):
-        for quantity, value in reading.values.items():
-            values[row, COLUMN[quantity]] = value
+    given = [
+        [reading.values.get(quantity, math.nan) for quantity in QUANTITIES]
+        for reading in readings
+    ]
+    values = np.array(given, dtype=np.float64).reshape(-1, len(QUANTITIES))
     return ReadingBatch(
         meter_id=np.array([r.meter_id for r in readings], dtype=np.int32),
         measured_us=np.array([utc_us(r.measured_at) for r in readings], dtype=np.int64),

@@ -13,7 +13,7 @@ from psycopg.rows import TupleRow, class_row, dict_row
 from accounts.account import Account, Installation, Point, Sector
 from accounts.equipment import ShiftableProcess
 from accounts.tariff import Tariff
-from meters.meter import Meter, Transport
+from meters.meter import Framing, Meter, Transport
 from storage.site import apply_site
 
 __all__ = [
@@ -121,7 +121,8 @@ def load_point(conn: Connection[TupleRow], point_id: int) -> Point:
 
 
 SELECT_METERS = """
-    SELECT meter_id, serial, profile, transport, host, port, unit, poll_every_s,
+    SELECT meter_id, serial, profile, transport, framing, host, port, device,
+           baud_rate, parity, stop_bits, unit, poll_every_s,
            next_or_present.installed_at, next_or_present.removed_at
       FROM (SELECT coalesce(%(now)s, now()) AS at) AS asked
      CROSS JOIN meter
@@ -153,7 +154,16 @@ def load_meters(conn: Connection[TupleRow], now: datetime | None = None) -> list
     """
     with conn.cursor(row_factory=dict_row) as cur:
         rows = cur.execute(SELECT_METERS, {"now": now}).fetchall()
-    return [Meter(**row | {"transport": Transport(row["transport"])}) for row in rows]
+    return [
+        Meter(
+            **row
+            | {
+                "transport": Transport(row["transport"]),
+                "framing": Framing(row["framing"]),
+            }
+        )
+        for row in rows
+    ]
 
 
 SELECT_INSTALLATIONS = """

@@ -54,11 +54,13 @@ def refuse_elsewhere(conn: Connection[TupleRow], site: Site) -> None:
 
 FIND_SHARED_ADDRESS = """
     SELECT mine.serial, other.serial, account.code,
-           format('%%s:%%s/%%s', mine.host, mine.port, mine.unit)
+           coalesce(mine.device, format('%%s:%%s', mine.host, mine.port))
+               || '/' || mine.unit
       FROM meter AS mine
       JOIN installation AS my_time ON my_time.meter_id = mine.meter_id
-      JOIN meter AS other ON (other.host, other.port, other.unit)
-                           = (mine.host, mine.port, mine.unit)
+      JOIN meter AS other ON (other.device = mine.device
+                              OR (other.host, other.port) = (mine.host, mine.port))
+                         AND other.unit = mine.unit
                          AND other.meter_id <> mine.meter_id
       JOIN installation AS its_time
         ON its_time.meter_id = other.meter_id

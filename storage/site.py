@@ -78,13 +78,17 @@ INSERT_PROCESS = """
             %(usual_start)s, %(earliest_start)s, %(latest_end)s)
 """
 UPSERT_METER = """
-    INSERT INTO meter (serial, profile, transport, host, port, unit, poll_every_s)
-    VALUES (%(serial)s, %(profile)s, %(transport)s, %(host)s, %(port)s, %(unit)s,
+    INSERT INTO meter (serial, profile, transport, framing, host, port, device,
+                       baud_rate, parity, stop_bits, unit, poll_every_s)
+    VALUES (%(serial)s, %(profile)s, %(transport)s, %(framing)s, %(host)s, %(port)s,
+            %(device)s, %(baud_rate)s, %(parity)s, %(stop_bits)s, %(unit)s,
             %(poll_every_s)s)
     ON CONFLICT (serial) DO UPDATE
        SET profile = excluded.profile, transport = excluded.transport,
-           host = excluded.host, port = excluded.port, unit = excluded.unit,
-           poll_every_s = excluded.poll_every_s
+           framing = excluded.framing, host = excluded.host, port = excluded.port,
+           device = excluded.device, baud_rate = excluded.baud_rate,
+           parity = excluded.parity, stop_bits = excluded.stop_bits,
+           unit = excluded.unit, poll_every_s = excluded.poll_every_s
     RETURNING meter_id
 """
 # Days that a meter's readings were settled under an installation that is no longer
@@ -257,8 +261,13 @@ def _apply_meter(conn: Connection[TupleRow], meter: SiteMeter) -> int:
         "serial": meter.serial,
         "profile": meter.profile,
         "transport": meter.connection.transport,
+        "framing": "tcp",
         "host": None,
         "port": None,
+        "device": None,
+        "baud_rate": 9600,
+        "parity": "none",
+        "stop_bits": 1,
         "unit": None,
         "poll_every_s": 10.0,
     }

@@ -1,9 +1,9 @@
-"""One Modbus TCP bus: the only file that imports pymodbus' client.
+"""One Modbus bus: a meter, a gateway with several units, or a serial line.
 
-A bus is one TCP connection to a meter or to a gateway with several units behind it.
-Requests on it run one at a time. After a request that was given up (time-out or
-cancellation) the connection is closed, so that its late answer has no way to be taken
-for the next one's.
+Requests on it run one at a time, in the order of `turns`. After a request that was
+given up (time-out or cancellation), or whose answer was not the right one, the
+connection is renewed, so that a late answer has no way to be taken for the next one's.
+A gateway that cannot be reached is left alone for a while, with all that is behind it.
 
 Errors
 ------
@@ -12,39 +12,69 @@ MeterError
 """
 
 import asyncio
-import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Self, TypeVar
 
-from pymodbus.client import AsyncModbusTcpClient
-from pymodbus.constants import ExcCodes
-from pymodbus.exceptions import ModbusException
-from pymodbus.pdu import ModbusPDU
-
+from collector.modbus.breaker import Breaker
+from collector.modbus.failure import Failure, MeterError, exception_name
+from collector.modbus.frames import (
+    ExceptionAnswerError,
+    FrameError,
+    WrongLengthError,
+)
+from collector.modbus.identity import Roll
+from collector.modbus.line import (
+    BabbleError,
+    Line,
+    LineClosedError,
+    LineError,
+)
+from collector.modbus.turns import Asking, Turns
 from meters.blocks import Block
+from meters.meter import BusAddress
 
-# pymodbus logs every failure itself, as an error, each time. We raise all of them, and
-# the poller says them once.
-logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
+__all__ = ["MeterError", "ModbusBus"]
 
-
-_FUNCTION_CODE = {"input": 4, "holding": 3}
-
-
-class MeterError(Exception):
-    """The meter could not be read this time."""
+_T = TypeVar("_T")
 
 
 class ModbusBus:
-    """One connection, one request at a time; opened when needed, also again."""
+    """One bus, one request at a time; opened when needed, also again."""
 
-    def __init__(self, host: str, port: int, *, timeout_s: float = 2.0) -> None:
-        self.address = f"{host}:{port}"
-        self._host, self._port, self.timeout_s = host, port, timeout_s
-        self._client: AsyncModbusTcpClient | None = None
-        self._turn = asyncio.Lock()
-        self._unreachable_since: float | None = None
+    def __init__(
+        self,
+        address: BusAddress,
+        *,
+        timeout_s: float = 2.0,
+        breaker: Breaker | None = None,
+    ) -> None:
+        self.at = address
+        self.address, self.timeout_s = address.place, timeout_s
+        self.turns = Turns()
+        self.roll = Roll()
+        self.breaker = breaker or Breaker()
+        """Of the gateway, not of a meter behind it."""
+        self._line = Line(address)
+        self._rests_until = float("-inf")
 
-    async def read_block(self, unit: int, block: Block) -> list[int]:
+    @classmethod
+    def tcp(cls, host: str, port: int, *, timeout_s: float = 2.0) -> Self:
+        """Make the bus of a meter or gateway that speaks Modbus TCP."""
+        return cls(BusAddress(host=host, port=port), timeout_s=timeout_s)
+
+    async def read_block(
+        self, unit: int, block: Block, asking: Asking | None = None
+    ) -> list[int]:
         """Read one block of registers of one unit.
+
+        Parameters
+        ----------
+        unit : int
+            Its id on the bus.
+        block : Block
+            What to read.
+        asking : Asking, optional
+            Of the poll that this request belongs to; it is told what the request took.
 
         Returns
         -------
@@ -54,89 +84,122 @@ class ModbusBus:
         Raises
         ------
         MeterError
-            Naming host, port, unit and block.
+            Naming bus, unit and block.
 
         """
-        asked_at = asyncio.get_running_loop().time()
-        async with self._turn:
-            client = self._client
-            if client is None or not client.connected:
-                client = await self._connect(unit, asked_at)
-            try:
-                answer = await _ask(client, unit, block)
-            except ModbusException as exc:
-                self.close()
-                raise self._error(unit, block, "no answer") from exc
-            except BaseException:  # above all a cancellation: its answer may yet come
-                self.close()
-                raise
-        if answer.isError():
-            raise self._error(unit, block, _exception_name(answer))
-        if answer.function_code != _FUNCTION_CODE[block.function]:
-            self.close()
-            text = f"an answer of function {answer.function_code}"
-            raise self._error(unit, block, text)
-        if len(answer.registers) != block.count:
-            self.close()
-            text = f"an answer of {len(answer.registers)} registers"
-            raise self._error(unit, block, text)
-        return list(answer.registers)
+        span = f"reading {block.count} {block.function} registers from {block.address}"
+        return await self._in_turn(
+            unit, span, lambda timeout_s: self._line.ask(unit, block, timeout_s), asking
+        )
+
+    async def write_registers(
+        self,
+        unit: int,
+        address: int,
+        words: Sequence[int],
+        asking: Asking | None = None,
+    ) -> None:
+        """Write holding registers, as some meters want to be asked for a record.
+
+        Raises
+        ------
+        MeterError
+            Naming bus, unit and registers.
+
+        """
+        await self._in_turn(
+            unit,
+            f"writing {len(words)} holding registers from {address}",
+            lambda timeout_s: self._line.write(unit, address, words, timeout_s),
+            asking,
+        )
 
     def close(self) -> None:
         """Close the connection; the next read opens another."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        self._line.close()
 
-    async def _connect(self, unit: int, asked_at: float) -> AsyncModbusTcpClient:
-        """Open a connection, unless that failed while this request waited."""
-        self.close()
-        failed_at = self._unreachable_since
-        if failed_at is None or failed_at < asked_at:
-            # A new client each time: whatever an old connection still brings cannot
-            # reach it. Retries and reconnecting are off: the next poll is the retry.
-            client = AsyncModbusTcpClient(
-                self._host,
-                port=self._port,
-                timeout=self.timeout_s,
-                retries=0,
-                reconnect_delay=0,
-            )
+    async def _in_turn(
+        self,
+        unit: int,
+        what: str,
+        request: Callable[[float], Awaitable[_T]],
+        asking: Asking | None,
+    ) -> _T:
+        """Wait for a turn, and make a request."""
+        asking = Asking() if asking is None else asking
+        loop = asyncio.get_running_loop()
+        self._refuse_while_unreachable(unit, loop.time())
+        try:
+            await self.turns.take(asking)
+        except MeterError as exc:
+            raise self._error(unit, what, str(exc), exc.failure) from exc
+        begun = loop.time()
+        try:
+            return await self._made(unit, what, request, asking)
+        finally:
+            asking.requests += 1
+            asking.spent_s += loop.time() - begun
+            self._rests_until = loop.time() + asking.pause_s
+            self.turns.give()
+
+    async def _made(
+        self,
+        unit: int,
+        what: str,
+        request: Callable[[float], Awaitable[_T]],
+        asking: Asking,
+    ) -> _T:
+        """Make a request while it is our turn."""
+        if (rest_s := self._rests_until - asyncio.get_running_loop().time()) > 0:
+            await asyncio.sleep(rest_s)
+        timeout_s = min(asking.timeout_s or self.timeout_s, self.turns.most_s)
+        was_open = self._line.is_open
+        if not was_open:
+            await self._open(unit, timeout_s)
+        try:
             try:
-                is_open = await client.connect()
-            # No host or port at all: `a..b`, a label over 63 letters (UnicodeError is
-            # a ValueError), a NUL, a port over 65535.
-            except (OSError, ValueError, OverflowError):
-                is_open = False
-            except BaseException:  # above all a cancellation
-                client.close()
-                raise
-            if is_open:
-                self._client, self._unreachable_since = client, None
-                return client
-            self._unreachable_since = asyncio.get_running_loop().time()
-        raise MeterError(f"{self.address}/{unit}: no connection to {self.address}")
+                return await request(timeout_s)
+            except LineClosedError:
+                if not was_open:
+                    raise
+            # Gateways close connections that were idle: that fails no poll.
+            await self._open(unit, timeout_s)
+            return await request(timeout_s)
+        except ExceptionAnswerError as exc:
+            error = self._error(unit, what, exception_name(exc.code), Failure.EXCEPTION)
+            error.exception_code = exc.code
+            raise error from exc
+        except (FrameError, LineError) as exc:
+            raise self._error(unit, what, str(exc), _failure(exc)) from exc
 
-    def _error(self, unit: int, block: Block, text: str) -> MeterError:
+    async def _open(self, unit: int, timeout_s: float) -> None:
+        """Open the line, unless that failed while this request waited."""
+        loop = asyncio.get_running_loop()
+        self._refuse_while_unreachable(unit, loop.time())
+        if await self._line.open(timeout_s):
+            self.breaker.succeeded()
+            return
+        self.breaker.failed(loop.time())
+        raise self._no_connection(unit)
+
+    def _refuse_while_unreachable(self, unit: int, at: float) -> None:
+        if self.breaker.is_open(at):
+            raise self._no_connection(unit)
+
+    def _no_connection(self, unit: int) -> MeterError:
         return MeterError(
-            f"{self.address}/{unit}: {text} to reading {block.count} {block.function} "
-            f"registers from {block.address}"
+            f"{self.address}/{unit}: no connection to {self.address}",
+            Failure.NO_CONNECTION,
         )
 
-
-async def _ask(client: AsyncModbusTcpClient, unit: int, block: Block) -> ModbusPDU:
-    read = (
-        client.read_input_registers
-        if block.function == "input"
-        else client.read_holding_registers
-    )
-    return await read(block.address, count=block.count, device_id=unit)
+    def _error(self, unit: int, what: str, text: str, failure: Failure) -> MeterError:
+        return MeterError(f"{self.address}/{unit}: {text} to {what}", failure)
 
 
-def _exception_name(answer: ModbusPDU) -> str:
-    """Name a Modbus exception answer, such as `exception 2 (illegal address)`."""
-    try:
-        name = ExcCodes(answer.exception_code).name
-    except ValueError:
-        name = "unknown"
-    return f"exception {answer.exception_code} ({name.lower().replace('_', ' ')})"
+def _failure(exc: FrameError | LineError) -> Failure:
+    """Name what happened, for counting."""
+    if isinstance(exc, WrongLengthError):
+        return Failure.WRONG_LENGTH
+    if isinstance(exc, (FrameError, BabbleError)):
+        return Failure.WRONG_ANSWER
+    return Failure.NO_ANSWER

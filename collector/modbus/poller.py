@@ -1,103 +1,35 @@
 """Ask Modbus meters, each at its own pace.
 
-A meter's poll reads all its blocks, one after another, and becomes one parcel. The
-first block without an answer ends it: a dead meter costs its bus one time-out a poll.
-A failed poll leaves a gap; it is said when a meter stops and when it answers again.
-What is asked after the meter's removal, the next one at its address may answer.
+A meter's poll reads its blocks, one after another, and becomes one parcel. The first
+block without an answer ends it: a dead meter costs its bus one time-out. Then it is
+left alone for a while (`breaker`), and tried again even between two polls. A failed
+poll leaves a gap; it is said when a meter stops and when it answers again. What is
+asked after the meter's removal, the next one at its address may answer.
 """
 
 import asyncio
 import logging
-import struct
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
+import math
+from collections.abc import Callable
 
 from collector.counts import Counts
-from collector.modbus.bus import MeterError
+from collector.modbus.backfill import Backfill
+from collector.modbus.failure import Failure, MeterError
+from collector.modbus.polled import Bus, Now, PolledMeter
+from collector.modbus.turns import Asking, Rank
 from collector.parcel import Parcel, ParcelQueue
-from meters.blocks import Block, plan_blocks
-from meters.bounds import after_removal, check
-from meters.decode import DecodeError, decode_blocks
-from meters.meter import Meter, Transport
-from meters.profile import ModbusProfile
-from meters.reading import Reading
-from meters.refusal import Reason, Refusal
+from meters.refusal import Reason
+
+__all__ = ["Bus", "PolledMeter", "poll"]
 
 log = logging.getLogger(__name__)
 
-Now = Callable[[], datetime]
 _GOLDEN = 0.6180339887498949
 """Multiples of it, modulo 1, spread evenly however many there are."""
-
-
-class Bus(Protocol):
-    """Whatever reads blocks of registers: Modbus TCP now, serial lines later."""
-
-    async def read_block(self, unit: int, block: Block) -> list[int]:
-        """Read one block of one unit; raise MeterError where that fails."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PolledMeter:
-    """A meter, the requests that read it, and the bus they go over."""
-
-    meter: Meter
-    profile: ModbusProfile
-    blocks: tuple[Block, ...]
-    bus: Bus
-
-    @classmethod
-    def of(cls, meter: Meter, profile: ModbusProfile, bus: Bus) -> "PolledMeter":
-        """Plan the requests of a meter."""
-        blocks = plan_blocks(profile)
-        return cls(meter=meter, profile=profile, blocks=blocks, bus=bus)
-
-    async def read(self, now: Now) -> Parcel:
-        """Read the meter once; raise MeterError without a complete answer."""
-        words: dict[Block, Sequence[int]] = {}
-        for block in self.blocks:
-            words[block] = await self.bus.read_block(self.meter.unit or 0, block)
-        return self._judged(words, now())
-
-    def _judged(self, words: Mapping[Block, Sequence[int]], at: datetime) -> Parcel:
-        """Decode an answer, and keep it as a reading or as a refusal."""
-        try:
-            decoded = decode_blocks(self.profile, words)
-        except DecodeError as exc:
-            return self._refused(words, at, Reason.UNDECODABLE, f"{exc}.")
-        measured_at = decoded.measured_at or at
-        fault = after_removal(self.meter, at, "present")
-        fault = fault or check(self.meter, measured_at, decoded.values, at)
-        if fault is not None:
-            return self._refused(words, at, *fault)
-        reading = Reading(
-            meter_id=self.meter.meter_id,
-            measured_at=measured_at,
-            received_at=at,
-            values=decoded.values,
-        )
-        return Parcel.of(Transport.MODBUS, [reading])
-
-    def _refused(
-        self,
-        words: Mapping[Block, Sequence[int]],
-        at: datetime,
-        reason: Reason,
-        text: str,
-    ) -> Parcel:
-        refusal = Refusal(
-            reason=reason,
-            text=text,
-            source=self.meter.address,
-            transport=Transport.MODBUS,
-            received_at=at,
-            raw=b"".join(struct.pack(f">{len(w)}H", *w) for w in words.values()),
-            meter_id=self.meter.meter_id,
-        )
-        return Parcel(transport=Transport.MODBUS, refusals=[refusal])
+GAP_POLLS = 3.0
+"""With no reading for more than so many periods there is a gap."""
+_NO_FAULT_OF_ITS_OWN = {Failure.NO_CONNECTION, Failure.NO_TIME}
+"""Other meters, or their gateway, are to blame."""
 
 
 async def poll(polled: PolledMeter, out: ParcelQueue, counts: Counts, now: Now) -> None:
@@ -106,36 +38,160 @@ async def poll(polled: PolledMeter, out: ParcelQueue, counts: Counts, now: Now) 
     What is late is not made up for. Whatever goes wrong, the next poll is tried: one
     meter must not end the collecting of all.
     """
-    meter, loop = polled.meter, asyncio.get_running_loop()
-    every_s = meter.poll_every_s
-    due = loop.time() + meter.meter_id * _GOLDEN % 1.0 * every_s
-    task, trouble = asyncio.current_task(), ""
-    while True:
-        await asyncio.sleep(due - loop.time())
-        if meter.removed_at is not None and now() >= meter.removed_at:
-            return
-        counts.asked += 1
+    meter = polled.meter
+    with polled.bus.turns.member(meter.meter_id, meter.poll_every_s):
         try:
-            parcel = await polled.read(now)
+            await _Poll(polled, out, counts, now).run()
+        finally:
+            polled.bus.roll.forget(meter.unit or 0)
+
+
+class _Poll:
+    """The polling of one meter."""
+
+    def __init__(
+        self, polled: PolledMeter, out: ParcelQueue, counts: Counts, now: Now
+    ) -> None:
+        self._polled, self._out, self._counts, self._now = polled, out, counts, now
+        self._health = polled.health
+        self._backfill = Backfill(
+            polled.meter, polled.profile, polled.bus, now, self._put
+        )
+        self._newest = polled.newest
+        self._answered_s: float | None = None
+        self._time: Callable[[], float] = asyncio.get_running_loop().time
+
+    async def run(self) -> None:
+        """Poll when it is time."""
+        meter = self._polled.meter
+        every_s, task = meter.poll_every_s, asyncio.current_task()
+        due = self._time() + meter.meter_id * _GOLDEN % 1.0 * every_s
+        while True:
+            again_at = self._again_at()
+            is_due = not self._time() < again_at < due
+            at = due if is_due else again_at
+            await asyncio.sleep(at - self._time())
+            if meter.removed_at is not None and self._now() >= meter.removed_at:
+                return
+            await self._once(at)
+            # Python 3.11's wait_for, of which pymodbus is made, forgets a cancellation
+            # that comes at the same moment as the answer.
+            if task is not None and task.cancelling():
+                raise asyncio.CancelledError
+            if is_due:
+                due += every_s
+            missed = max(0.0, self._time() - due + every_s) // every_s
+            due += missed * every_s
+            if self._backfill.waits and not self._health.trouble:
+                await self._fill(due)
+
+    def _again_at(self) -> float:
+        """When to try again what failed, in loop time; infinite: when it is due."""
+        breakers = self._health.breaker, self._polled.bus.breaker
+        return max(
+            (each.opens_until for each in breakers if each.failures), default=math.inf
+        )
+
+    async def _once(self, due: float) -> None:
+        """Poll once; never fails."""
+        health = self._health
+        health.asked += 1
+        self._counts.asked += 1
+        if health.breaker.is_open(self._time()):
+            self._count(Failure.BACKING_OFF)
+            return
+        asking = self._asking(due)
+        try:
+            parcel = await self._polled.read(self._now, asking)
         except MeterError as exc:
-            counts.failed += 1
-            if not trouble:
-                log.warning("Meter %s stopped answering: %s.", meter.serial, exc)
-            trouble = str(exc)
-        except Exception:  # at the outermost: it says so, and others go on
-            counts.failed += 1
-            if not trouble:
-                log.exception("Meter %s cannot be read.", meter.serial)
-            trouble = "a fault of our own"
+            self._has_failed(exc)
+        except Exception as exc:  # at the outermost: it says so, and others go on
+            self._count(Failure.FAULT)
+            if not health.trouble:
+                log.exception("Meter %s cannot be read.", self._polled.meter.serial)
+            health.trouble = repr(exc)
         else:
-            counts.answered += 1
-            if trouble:
-                log.info("Meter %s answers again.", meter.serial)
-            trouble = ""
-            await out.put(parcel)
-        # Python 3.11's wait_for, of which pymodbus is made, forgets a cancellation that
-        # comes at the same moment as the answer.
-        if task is not None and task.cancelling():
-            raise asyncio.CancelledError
-        missed = max(0.0, loop.time() - due) // every_s
-        due += (missed + 1) * every_s
+            self._has_answered(parcel)
+            await self._out.put(parcel)
+            self._notice_gap()
+        finally:
+            health.requests += asking.requests
+            if asking.requests:
+                health.took(asking.spent_s)
+
+    def _notice_gap(self) -> None:
+        """See whether polls were missed before this one, and have them filled.
+
+        Between two polls by our steady clock: the time that readings bear may run at
+        another speed. Since the last run only that is known.
+        """
+        newest, before = self._polled.newest, self._newest
+        if newest is None or newest == before:  # refused, or told again
+            return
+        longest_s = GAP_POLLS * self._polled.meter.poll_every_s
+        if self._answered_s is not None:
+            was_away = self._time() - self._answered_s > longest_s
+        else:
+            away_s = 0.0 if before is None else (newest - before).total_seconds()
+            was_away = away_s > longest_s
+        if before is not None and was_away:
+            self._backfill.want(before, newest)
+        self._newest, self._answered_s = newest, self._time()
+
+    async def _fill(self, latest: float) -> None:
+        """Read some of the meter's memory; never fails."""
+        try:
+            await self._backfill.some(latest)
+        except Exception:  # at the outermost, as above
+            serial = self._polled.meter.serial
+            log.exception("The memory of meter %s cannot be read.", serial)
+            self._backfill.forget()
+
+    async def _put(self, parcel: Parcel) -> None:
+        """Hand on what a memory brought."""
+        self._counts.asked += parcel.size
+        self._counts.answered += parcel.size
+        await self._out.put(parcel)
+
+    def _asking(self, due: float) -> Asking:
+        """Say how this poll asks."""
+        health, turns = self._health, self._polled.bus.turns
+        manners = self._polled.profile
+        timeout_ms = manners.timeout_ms
+        return Asking(
+            rank=Rank.COSTLY if health.cost_s > turns.share_s else Rank.QUICK,
+            missed=health.missed,
+            due=due,
+            latest=max(due, self._time()) + turns.round_s,
+            timeout_s=None if timeout_ms is None else timeout_ms / 1000,
+            pause_s=manners.pause_ms / 1000,
+        )
+
+    def _has_failed(self, exc: MeterError) -> None:
+        health, serial = self._health, self._polled.meter.serial
+        self._count(exc.failure)
+        health.missed = health.missed + 1 if exc.failure is Failure.NO_TIME else 0
+        if exc.failure not in _NO_FAULT_OF_ITS_OWN:
+            health.breaker.failed(self._time())
+        if not health.trouble and exc.failure is Failure.NO_TIME:
+            log.warning("Meter %s could not be asked: %s.", serial, exc)
+        elif not health.trouble:
+            log.warning("Meter %s stopped answering: %s.", serial, exc)
+        health.trouble = str(exc)
+
+    def _has_answered(self, parcel: Parcel) -> None:
+        health = self._health
+        health.answered += 1
+        self._counts.answered += 1
+        health.missed, health.answered_at = 0, self._now()
+        if any(r.reason is Reason.UNDECODABLE for r in parcel.refusals):
+            health.breaker.failed(self._time())  # garbage, and each a row in quarantine
+        else:
+            health.breaker.succeeded()
+        if health.trouble:
+            log.info("Meter %s answers again.", self._polled.meter.serial)
+        health.trouble = ""
+
+    def _count(self, failure: Failure) -> None:
+        self._health.failed[failure] += 1
+        self._counts.failed += 1

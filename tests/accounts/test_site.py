@@ -8,6 +8,7 @@ import pytest
 from accounts.site import (
     ModbusConnection,
     MqttConnection,
+    SerialConnection,
     Site,
     SiteAccount,
     SiteError,
@@ -368,6 +369,79 @@ def test_a_profile_of_ones_own_is_named_by_its_path_from_the_site_file(
 
 
 SAME_ADDRESS = {"transport": "modbus", "host": "192.0.2.10", "unit": 1}
+
+
+SERIAL_LINE = {
+    "transport": "modbus",
+    "framing": "serial",
+    "device": "/dev/ttyUSB0",
+    "unit": 7,
+}
+
+
+def test_a_meter_on_a_serial_line_and_one_behind_a_device_server(tmp_path) -> None:
+    line = SERIAL_LINE | {"baud_rate": 19200, "parity": "even", "stop_bits": 2}
+    on_line = load_changed(tmp_path, set_in(*METER, "connection", to=line))
+    assert on_line.meters()[0].connection == SerialConnection(
+        device="/dev/ttyUSB0", unit=7, baud_rate=19200, parity="even", stop_bits=2
+    )
+    behind = load_changed(
+        tmp_path, set_in(*METER, "connection", "framing", to="rtu-over-tcp")
+    )
+    assert behind.meters()[0].connection == ModbusConnection(
+        host="192.0.2.10", unit=1, framing="rtu-over-tcp"
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        pytest.param({"port": 502}, "port: is not a known key", id="a port"),
+        pytest.param(
+            {"device": "socket://192.0.2.1"},
+            "device: is 'socket://192.0.2.1', string should match",
+            id="no file",
+        ),
+        pytest.param({"parity": "N"}, "parity: is 'N', should be 'none'", id="letter"),
+        pytest.param({"stop_bits": 3}, "stop_bits: is 3, should be 1 or 2", id="bits"),
+        pytest.param(
+            {"framing": "ascii"},
+            "connection: is 'ascii', should be 'tcp' or 'rtu-over-tcp' or 'serial'",
+            id="ascii",
+        ),
+    ],
+)
+def test_a_mistake_of_a_serial_line_gets_one_sentence(tmp_path, line, sentence) -> None:
+    to = SERIAL_LINE | line
+    with pytest.raises(SiteError, match=rf"{AT_METER}\..*{sentence}"):
+        load_changed(tmp_path, set_in(*METER, "connection", to=to))
+
+
+def test_all_meters_of_one_line_are_spoken_to_in_one_way(tmp_path) -> None:
+    def change(entered) -> None:
+        again("accounts", 0, "points", name="Second supply", processes=[])(entered)
+        one, two = (p["meters"][0] for p in entered["accounts"][0]["points"])
+        one["connection"] = SERIAL_LINE
+        two["serial"] = "ST-1002"
+        two["connection"] = SERIAL_LINE | {"unit": 8, "baud_rate": 19200}
+
+    said = (
+        "meter ST-1002 is asked at 19200 baud, parity none, 1 stop bit at "
+        "/dev/ttyUSB0, but meter ST-1001 at 9600 baud"
+    )
+    with pytest.raises(SiteError, match=said):
+        load_changed(tmp_path, change)
+
+
+def test_two_meters_cannot_be_one_unit_of_a_line(tmp_path) -> None:
+    def change(entered) -> None:
+        again("accounts", 0, "points", name="Second supply", processes=[])(entered)
+        one, two = (p["meters"][0] for p in entered["accounts"][0]["points"])
+        one["connection"] = two["connection"] = SERIAL_LINE
+        two["serial"] = "ST-1002"
+
+    with pytest.raises(SiteError, match="ST-1001 is still at /dev/ttyUSB0/7 when"):
+        load_changed(tmp_path, change)
 
 
 def test_a_swapped_meter_keeps_the_address(tmp_path) -> None:

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from typer.core import TyperGroup
 
 import meters.profile
+from accounts.site import Connection
 from keywatt.__main__ import app
 from meters.modbus_profile import ModbusProfile
 from meters.mqtt_profile import MqttProfile
@@ -23,6 +24,7 @@ from simulators.replay_form import make_form
 
 PROJECT = Path(meters.profile.__file__).parents[1]
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs" / "handbook").glob("*.md"))]
+CONNECTION: TypeAdapter[Connection] = TypeAdapter(Connection)
 PROFILE: TypeAdapter[ModbusProfile | MqttProfile] = TypeAdapter(
     ModbusProfile | MqttProfile
 )

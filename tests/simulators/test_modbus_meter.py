@@ -55,7 +55,7 @@ def test_each_complete_read_is_one_display(name) -> None:
         meter, profile = Counting(), profile_of(name)
         unit = Unit(unit=7, profile=profile, meter=meter)
         async with ModbusMeters([unit], host=HOST, port=0) as meters:
-            bus = ModbusBus(HOST, meters.port)
+            bus = ModbusBus.tcp(HOST, meters.port)
             for expected in range(3):
                 decoded = await read(bus, 7, profile)
                 assert decoded.values[Quantity.ENERGY_IMPORT_KWH] == expected
@@ -72,7 +72,7 @@ def test_a_pass_begun_again_shows_the_same() -> None:
         meter, profile = Counting(), profile_of("schneider-iem3155")
         unit = Unit(unit=1, profile=profile, meter=meter)
         async with ModbusMeters([unit], host=HOST, port=0) as meters:
-            bus = ModbusBus(HOST, meters.port)
+            bus = ModbusBus.tcp(HOST, meters.port)
             for block in plan_blocks(profile)[:-1]:
                 await bus.read_block(1, block)
             assert meter.reads == 0
@@ -94,7 +94,7 @@ def test_units_behind_one_port_do_not_meet() -> None:
             Unit(unit=12, profile=second, meter=two),
         ]
         async with ModbusMeters(units, host=HOST, port=0) as meters:
-            bus = ModbusBus(HOST, meters.port)
+            bus = ModbusBus.tcp(HOST, meters.port)
             values = [
                 (await read(bus, unit, profile)).values[Quantity.ENERGY_IMPORT_KWH]
                 for unit, profile in ((11, first), (12, second), (11, first))
@@ -111,7 +111,7 @@ def test_a_silent_meter_gives_no_answer_and_comes_back() -> None:
         meter.answers = False
         unit = Unit(unit=1, profile=profile, meter=meter)
         async with ModbusMeters([unit], host=HOST, port=0) as meters:
-            bus = ModbusBus(HOST, meters.port, timeout_s=0.2)
+            bus = ModbusBus.tcp(HOST, meters.port, timeout_s=0.2)
             with pytest.raises(MeterError, match="no answer"):
                 await read(bus, 1, profile)
             assert meter.reads == 0
@@ -127,7 +127,7 @@ def test_registers_that_the_profile_does_not_have_are_refused() -> None:
         profile = profile_of("schneider-iem3155")
         unit = Unit(unit=1, profile=profile, meter=Counting())
         async with ModbusMeters([unit], host=HOST, port=0) as meters:
-            bus = ModbusBus(HOST, meters.port)
+            bus = ModbusBus.tcp(HOST, meters.port)
             hole = Block(function="holding", address=3000, count=30, registers=())
             with pytest.raises(MeterError, match="illegal address"):
                 await bus.read_block(1, hole)

@@ -6,7 +6,7 @@ import pytest
 
 from accounts.account import Installation, Sector
 from accounts.site import Site, SiteError
-from meters.meter import Meter, Transport
+from meters.meter import BusAddress, Framing, Meter, Transport
 from storage.database import connect
 from storage.master import (
     UnknownAccountError,
@@ -268,6 +268,53 @@ def test_the_meter_of_another_file_at_ones_address_is_refused(store: Store) -> N
         elsewhere = mill | {"code": "mine"}
         apply_site(conn, at_point(meter("C"), unit=2, **elsewhere))
         assert [m.serial for m in load_meters(conn, NOON)] == ["B", "C"]
+
+
+LINE = {"transport": "modbus", "framing": "serial", "device": "/dev/ttyUSB0"}
+
+
+def test_a_bus_of_each_kind_comes_back_as_it_was_entered(store: Store) -> None:
+    line = LINE | {"baud_rate": 19200, "parity": "even", "stop_bits": 2, "unit": 7}
+    server = BUS | {"framing": "rtu-over-tcp", "unit": 3}
+    meters = (
+        meter("A", **MODBUS, connection=line, removed_at=NOON),
+        meter("B", **MODBUS, connection=server, installed_at=NOON),
+    )
+    with connect(store.url) as conn:
+        apply_site(conn, site(points=[point(*meters)]))
+        (on_line,) = load_meters(conn, NOON - timedelta(days=1))
+        assert on_line.bus == BusAddress(
+            framing=Framing.SERIAL,
+            device="/dev/ttyUSB0",
+            baud_rate=19200,
+            parity="even",
+            stop_bits=2,
+        )
+        assert on_line.address == "/dev/ttyUSB0/7"
+        (behind,) = load_meters(conn, NOON)
+        assert behind.bus == BusAddress(
+            framing=Framing.RTU_OVER_TCP, host="192.0.2.10", port=502
+        )
+        # A meter that is taken from a line and put behind a gateway keeps none of it.
+        now = meter("A", **MODBUS, connection=BUS | {"unit": 1})
+        apply_site(conn, site(points=[point(now)]))
+        (moved,) = load_meters(conn, NOON)
+        assert moved.bus == BusAddress(host="192.0.2.10", port=502)
+
+
+def test_a_unit_of_a_line_that_another_file_has_is_refused(store: Store) -> None:
+    mine, other = (
+        site(
+            code=code,
+            points=[point(meter(serial, **MODBUS, connection=LINE | {"unit": 7}))],
+        )
+        for code, serial in (("steel", "A"), ("mill", "B"))
+    )
+    with connect(store.url) as conn:
+        apply_site(conn, mine)
+        said = "Meter B cannot be at /dev/ttyUSB0/7, where meter A of account steel"
+        with pytest.raises(SiteError, match=said):
+            apply_site(conn, other)
 
 
 @pytest.mark.parametrize("later", [timedelta(0), timedelta(days=1)])

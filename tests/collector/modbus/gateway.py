@@ -1,17 +1,20 @@
 """A Modbus gateway on loopback whose units can be dead, slow, or refuse."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from pymodbus.constants import ExcCodes
+from pymodbus.framer import FramerType
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from meters.blocks import plan_blocks
 from meters.decode import encode_registers
+from meters.load_memory import LogMemory, encode_load_profile
 from meters.profile import ModbusProfile, load_profile
 from meters.quantity import Quantity
 from tests.fix_broker import HOST, free_port
@@ -41,35 +44,57 @@ class Unit:
     delay_at: dict[int, float] = field(default_factory=dict)
     """Delay of requests that begin at an address, before `delay_s`."""
     refusal: ExcCodes | None = None
+    holes: set[int] = field(default_factory=set)
+    """A request that touches one is refused."""
+    words: dict[int, int] = field(default_factory=dict)
+    """What stands elsewhere, by address."""
+    memory: LogMemory | None = None
+    written: dict[int, int] = field(default_factory=dict)
+    asked: list[tuple[int, int]] = field(default_factory=list)
+    """Address and count of each request."""
     asked_at: list[float] = field(default_factory=list)
 
     def device(self) -> SimDevice:
+        held = self._held()
         blocks = plan_blocks(self.profile)
-        first = min(block.address for block in blocks)
-        last = max(block.address + block.count for block in blocks)
-        registers = [0] * (last - first)
+        first = min([*held, *(block.address for block in blocks)])
+        last = max([*held, *(block.address + block.count for block in blocks)])
+        registers = [0] * (last + 1 - first)
         space = SimData(first, values=registers, datatype=DataType.REGISTERS)
         return SimDevice(self.unit, simdata=[space], action=self._answer)
 
+    def _held(self) -> dict[int, int]:
+        held = encode_registers(self.profile, self.values, self.measured_at)
+        if self.memory is not None:
+            held |= encode_load_profile(self.profile, self.memory, self.written)
+        return held | self.words
+
     async def _answer(
-        self, _function, first, address, _count, registers, _new
+        self, _function, first, address, count, registers, new
     ) -> ExcCodes | None:
         loop = asyncio.get_running_loop()
         self.asked_at.append(loop.time())
+        self.asked.append((address, count))
         await asyncio.sleep(self.delay_at.get(address, self.delay_s))
-        held = encode_registers(self.profile, self.values, self.measured_at)
-        for at, word in held.items():
+        if new is not None:
+            self.written |= dict(enumerate(new, address))
+        for at, word in self._held().items():
             registers[at - first] = word
+        if self.holes.intersection(range(address, address + count)):
+            return ExcCodes.ILLEGAL_ADDRESS
         return self.refusal
 
 
 @asynccontextmanager
-async def gateway(*units: Unit, port: int | None = None) -> AsyncIterator[int]:
+async def gateway(
+    *units: Unit, port: int | None = None, framer: FramerType = FramerType.SOCKET
+) -> AsyncIterator[int]:
     """Serve the units while the block lasts; yields the port."""
     port = port or free_port()
     server = ModbusTcpServer(
         [unit.device() for unit in units],
         address=(HOST, port),
+        framer=framer,
         ignore_missing_devices=True,
     )
     await server.serve_forever(background=True)
@@ -85,22 +110,38 @@ async def raw_server(
 ) -> AsyncIterator[int]:
     """Serve whatever `answer` makes of each request's bytes; yields the port."""
 
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while request := await reader.read(256):
+            writer.write(await answer(request))
+            await writer.drain()
+
+    async with streams(serve) as port:
+        yield port
+
+
+@asynccontextmanager
+async def streams(
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[int]:
+    """Serve each connection by a coroutine, whatever it does; yields the port."""
     tasks: set[asyncio.Task[None]] = set()
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def accept(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         tasks.add(asyncio.current_task())
         try:
-            while request := await reader.read(256):
-                writer.write(await answer(request))
-                await writer.drain()
+            with contextlib.suppress(ConnectionError, asyncio.CancelledError):
+                await serve(reader, writer)
         finally:
             writer.close()
 
-    server = await asyncio.start_server(serve, HOST, 0)
+    server = await asyncio.start_server(accept, HOST, 0)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks)
+        if tasks:
+            await asyncio.wait(tasks)

@@ -8,43 +8,26 @@ from itertools import pairwise
 import pytest
 
 from collector.counts import Counts
+from collector.modbus.breaker import Breaker
 from collector.modbus.bus import MeterError, ModbusBus
+from collector.modbus.identity import Roll
 from collector.modbus.poller import PolledMeter, poll
+from collector.modbus.turns import Turns
 from collector.parcel import ParcelQueue
-from meters.meter import Meter, Transport
 from meters.quantity import Quantity
 from meters.refusal import Reason
 from tests.collector.modbus.gateway import Unit, gateway, modbus_profile
+from tests.collector.modbus.polling import AT, meter, polled, polling
 from tests.collector.waiting import until
 from tests.fix_broker import HOST
 
 IMPORT, SDM630 = Quantity.ENERGY_IMPORT_KWH, "eastron-sdm630"
-AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-def meter(unit: int = 1, port: int = 502, **fields) -> Meter:
-    return Meter(
-        **{
-            "meter_id": unit,
-            "serial": f"M{unit}",
-            "profile": "eastron-sdm630",
-            "transport": Transport.MODBUS,
-            "host": HOST,
-            "port": port,
-            "unit": unit,
-        }
-        | fields
-    )
-
-
-def polled(meter: Meter, bus: ModbusBus) -> PolledMeter:
-    return PolledMeter.of(meter, modbus_profile(meter.profile), bus)
 
 
 async def read_once(unit: Unit, **fields):
     """Read a meter once, at the hour AT by our clock."""
     async with gateway(unit) as port:
-        bus = ModbusBus(HOST, port)
+        bus = ModbusBus.tcp(HOST, port)
         try:
             one = meter(unit.unit, port, profile=unit.profile.name, **fields)
             return await polled(one, bus).read(lambda: AT)
@@ -100,7 +83,7 @@ def test_one_block_without_answer_fails_the_whole_poll() -> None:
 
     async def run() -> None:
         async with gateway(unit) as port:
-            bus = ModbusBus(HOST, port, timeout_s=0.1)
+            bus = ModbusBus.tcp(HOST, port, timeout_s=0.1)
             one = meter(1, port, profile="schneider-iem3155")
             with pytest.raises(MeterError, match="registers from 3203"):
                 await polled(one, bus).read(lambda: AT)
@@ -109,38 +92,12 @@ def test_one_block_without_answer_fails_the_whole_poll() -> None:
     asyncio.run(run())
 
 
-@contextlib.asynccontextmanager
-async def polling(*units: Unit, every_s: float, timeout_s: float, limit: int = 1000):
-    """Poll units behind one gateway; yields the queue and each unit's counts."""
-    queue = ParcelQueue(limit=limit)
-    counts = {unit.unit: Counts() for unit in units}
-    async with gateway(*units) as port:
-        bus = ModbusBus(HOST, port, timeout_s=timeout_s)
-        tasks = [
-            asyncio.create_task(
-                poll(
-                    polled(meter(u.unit, port, poll_every_s=every_s), bus),
-                    queue,
-                    counts[u.unit],
-                    lambda: datetime.now(UTC),
-                )
-            )
-            for u in units
-        ]
-        try:
-            yield queue, counts
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
-            bus.close()
-
-
 def test_a_dead_meter_delays_the_others_by_one_timeout_only() -> None:
     units = Unit(1), Unit(2, delay_s=60), Unit(3)
 
     async def run() -> None:
-        async with polling(*units, every_s=0.3, timeout_s=0.1) as (_, counts):
+        async with polling(*units, every_s=0.3, timeout_s=0.1) as all_of:
+            counts = all_of.counts
             await until(lambda: counts[2].failed >= 4)
             assert counts[2].answered == 0
             for healthy in (1, 3):
@@ -160,7 +117,8 @@ def test_failure_and_recovery_are_said_once(caplog) -> None:
     unit = Unit(1, delay_s=60)
 
     async def run() -> None:
-        async with polling(unit, every_s=0.05, timeout_s=0.05) as (queue, counts):
+        async with polling(unit, every_s=0.05, timeout_s=0.05) as all_of:
+            queue, counts = all_of.queue, all_of.counts
             await until(lambda: counts[1].failed >= 3)
             unit.delay_s = 0.0
             await until(lambda: counts[1].answered >= 3)
@@ -174,13 +132,19 @@ def test_failure_and_recovery_are_said_once(caplog) -> None:
     assert said[1] == "Meter M1 answers again."
 
 
-class BrokenBus:
-    """Raises what no bus should, then answers, then raises again."""
+class SomeBus:
+    """What every bus has."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.turns, self.roll, self.breaker = Turns(), Roll(), Breaker()
 
-    async def read_block(self, _unit, block) -> list[int]:
+
+class BrokenBus(SomeBus):
+    """Raises what no bus should, then answers, then raises again."""
+
+    asked = 0
+
+    async def read_block(self, _unit, block, _asking) -> list[int]:
         self.asked += 1
         if self.asked in (4, 5, 6):
             return [0] * block.count
@@ -211,8 +175,8 @@ def test_a_removed_meter_is_asked_no_more() -> None:
     clock = [AT - timedelta(seconds=2.5)]
     queue, counts = ParcelQueue(), Counts()
 
-    class MovingBus:
-        async def read_block(self, _unit, block) -> list[int]:
+    class MovingBus(SomeBus):
+        async def read_block(self, _unit, block, _asking) -> list[int]:
             clock[0] += timedelta(seconds=1)
             return [0] * block.count
 
@@ -242,7 +206,8 @@ def test_late_polls_are_not_made_up_for() -> None:
     unit = Unit(1, delay_s=0.25)
 
     async def run() -> None:
-        async with polling(unit, every_s=0.1, timeout_s=5.0) as (_, counts):
+        async with polling(unit, every_s=0.1, timeout_s=5.0) as all_of:
+            counts = all_of.counts
             await until(lambda: counts[1].answered >= 2)
             unit.delay_s = 0.0
             await until(lambda: counts[1].answered >= 6)
@@ -258,10 +223,8 @@ def test_a_full_queue_slows_the_poll() -> None:
     unit = Unit(1)
 
     async def run() -> None:
-        async with polling(unit, every_s=0.01, timeout_s=1.0, limit=5) as (
-            queue,
-            counts,
-        ):
+        async with polling(unit, every_s=0.01, timeout_s=1.0, limit=5) as all_of:
+            queue, counts = all_of.queue, all_of.counts
             await until(lambda: len(queue) >= 5)
             asked = counts[1].asked
             await asyncio.sleep(0.1)
@@ -277,7 +240,8 @@ def test_polls_of_many_meters_are_spread_over_the_period() -> None:
     units = [Unit(n) for n in range(1, 21)]
 
     async def run() -> None:
-        async with polling(*units, every_s=1.0, timeout_s=1.0) as (_, counts):
+        async with polling(*units, every_s=1.0, timeout_s=1.0) as all_of:
+            counts = all_of.counts
             await until(lambda: all(c.answered for c in counts.values()))
 
     asyncio.run(run())
@@ -286,13 +250,14 @@ def test_polls_of_many_meters_are_spread_over_the_period() -> None:
     assert max(b - a for a, b in pairwise(first)) < 0.15
 
 
-class AnsweringBus:
+class AnsweringBus(SomeBus):
     """Answers at the very moment its reader is cancelled."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.is_asked = asyncio.Event()
 
-    async def read_block(self, _unit, block) -> list[int]:
+    async def read_block(self, _unit, block, _asking) -> list[int]:
         self.is_asked.set()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(60)

@@ -30,7 +30,7 @@ VALUES = {Quantity.ENERGY_IMPORT_KWH: 671433.6, Quantity.VOLTAGE_L1_V: 230.5}
 
 
 def bus_to(port) -> ModbusBus:
-    return ModbusBus(HOST, port, timeout_s=1.0)
+    return ModbusBus.tcp(HOST, port, timeout_s=1.0)
 
 
 @asynccontextmanager
