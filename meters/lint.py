@@ -1,7 +1,7 @@
 """What is allowed in a profile but is seldom meant. Pure."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import floor, log2
 
@@ -9,7 +9,7 @@ from meters.blocks import Placeable
 from meters.encoding import Encoding
 from meters.identity_form import Identity, Ratio
 from meters.load_profile_form import LoadProfile
-from meters.modbus_parts import Clock, Measured, Register
+from meters.modbus_parts import Clock, Function, Measured, Register
 from meters.modbus_profile import ModbusProfile
 from meters.mqtt_profile import MqttProfile
 from meters.quantity import REGISTERS, Quantity
@@ -105,7 +105,7 @@ def coarse_from(form: Measured, resolution: float) -> float:
 
 def _about_manual(profile: ModbusProfile) -> Iterator[Doubt]:
     """Doubt a number that does not run beside the addresses: it is often a slip."""
-    offsets: list[tuple[str, str, int]] = []
+    offsets: dict[Function, list[tuple[str, str, int]]] = {"input": [], "holding": []}
     for part in _written(profile):
         number = _number(part.manual)
         if number is None:
@@ -115,11 +115,19 @@ def _about_manual(profile: ModbusProfile) -> Iterator[Doubt]:
                 "number of a manual, so nobody can check the address.",
             )
         else:
-            offsets.append((part.label, part.manual, number - part.address))
-    counted = Counter(offset for *_, offset in offsets).most_common(1)
-    for label, manual, offset in offsets:
+            table = offsets[profile.function_of(part)]
+            table.append((part.label, part.manual, number - part.address))
+    # Manuals that count input registers from 30001 count the holding ones from 40001.
+    for table in offsets.values():
+        yield from _unlike_the_rest(table)
+
+
+def _unlike_the_rest(table: Sequence[tuple[str, str, int]]) -> Iterator[Doubt]:
+    """Doubt the offsets of a table's registers that are not as most of it."""
+    counted = Counter(offset for *_, offset in table).most_common(1)
+    for label, manual, offset in table:
         usual, times = counted[0]
-        if offset != usual and 2 * times > len(offsets):
+        if offset != usual and 2 * times > len(table):
             yield Doubt(
                 code="manual-offset",
                 text=f"{label}: address and the manual's {manual} are {offset} apart; "

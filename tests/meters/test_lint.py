@@ -52,6 +52,11 @@ def test_a_slip_in_the_manuals_numbers_is_noticed() -> None:
         "voltage_l2_v: address and the manual's 30004 are 30000 apart; elsewhere in "
         "the file it is 30001."
     )
+    # Each table has its own count: 40005 is address 4 of the holding registers.
+    registers[2][3].update(manual="40005", function="holding")
+    registers[1][3].update(function="input")
+    registers[0][3].update(function="input")
+    assert "manual-offset" not in doubts(*registers)
     registers[2][3]["manual"] = "see table"
     assert "'see table' is no register" in doubts(*registers)["no-manual-number"]
     hexadecimal = [("0x10", 16), ("11h", 17), ("$12", 18)]
