@@ -18,6 +18,7 @@ from keywatt.commands import (
     database,
     demo,
     doctor,
+    probe,
     profiles,
     replay,
     services,
@@ -51,6 +52,7 @@ simulate.add_to(app)
 database.add_to(app)
 site.add_to(app)
 profiles.add_to(app)
+probe.add_to(app)
 doctor.add_to(app)
 settings.add_to(app)
 

@@ -18,6 +18,7 @@ REFUSALS = (
 )
 """Something was asked for or entered that cannot be."""
 FAILURES = (
+    ("collector.modbus.probing", "ProbeError"),
     ("collector.mqtt.broker", "MqttError"),
     ("keywatt.demo.state", "DemoError"),
     ("keywatt.embedded", "EmbeddedError"),

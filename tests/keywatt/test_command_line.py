@@ -11,6 +11,7 @@ COMMANDS = [
     ["demo"],
     ["doctor"],
     ["migrate"],
+    ["probe"],
     ["profile", "check"],
     ["profile", "list"],
     ["profile", "show"],
