@@ -1,9 +1,7 @@
 """What travels from the transports to the writer, and the queue it travels in.
 
 A parcel's `done` is called once its readings and refusals are committed, not before.
-For MQTT it sends the acknowledgement. For polled readings it does nothing yet: there
-the durable journal will come in, which appends a parcel before it is queued and drops
-it when `done` is called (DESIGN.md, way of the data, 3).
+For MQTT it sends the acknowledgement; polled readings it drops from the journal.
 """
 
 import asyncio
@@ -53,6 +51,11 @@ class Parcel:
         )
 
     @property
+    def readings(self) -> int:
+        """How many readings it speaks of, refused ones too."""
+        return len(self.batch) + sum(refusal.readings for refusal in self.refusals)
+
+    @property
     def size(self) -> int:
         """Rows it will become, at least 1."""
         return len(self.batch) + len(self.refusals) or 1
@@ -71,6 +74,11 @@ class ParcelQueue:
     def __len__(self) -> int:
         """Count the waiting rows."""
         return self._rows
+
+    @property
+    def is_full(self) -> bool:
+        """Whether `put` would wait."""
+        return not self._room.is_set()
 
     async def put(self, parcel: Parcel) -> None:
         """Add a parcel when there is room: a full queue slows the poller."""

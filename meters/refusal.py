@@ -30,6 +30,27 @@ class Reason(StrEnum):
     BEFORE_INSTALLATION = "before-installation"
     AFTER_REMOVAL = "after-removal"
     UNDECODABLE = "undecodable"
+    JOURNAL_FULL = "journal-full"
+    JOURNAL_DAMAGED = "journal-damaged"
+
+    @property
+    def is_of_decoded(self) -> bool:
+        """Whether what was refused could be read, and was not believed or not kept."""
+        return self in _OF_DECODED
+
+
+_OF_DECODED = frozenset(
+    {
+        Reason.WRONG_TOPIC,
+        Reason.CLOCK_NOT_SET,
+        Reason.OUT_OF_RANGE,
+        Reason.NEGATIVE_ENERGY,
+        Reason.FAR_FUTURE,
+        Reason.BEFORE_INSTALLATION,
+        Reason.AFTER_REMOVAL,
+        Reason.JOURNAL_FULL,
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
