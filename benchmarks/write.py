@@ -43,7 +43,7 @@ MAKE_BARE = """
     CREATE TABLE bare_reading_2026_01 PARTITION OF bare_reading
         FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
 """
-EMPTY = "TRUNCATE reading, bare_reading, touched, collection_count"
+EMPTY = "TRUNCATE reading, bare_reading, touched, collection_count, meter_count_new"
 
 Write = Callable[[ReadingBatch, bytes], Awaitable[None]]
 

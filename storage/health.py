@@ -89,7 +89,7 @@ class Outcome:
 
     transport: str
     outcome: str
-    """stored, repeated or a reason of refusal"""
+    """stored, repeated, failed (a poll without an answer) or a reason of refusal"""
     readings: int
 
 

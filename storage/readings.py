@@ -1,10 +1,11 @@
 """The reading table: written in batches that repeat without harm, read as columns."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import numpy as np
+import numpy.typing as npt
 from psycopg import AsyncConnection, Connection
 from psycopg.errors import CheckViolation, DeadlockDetected, UniqueViolation
 from psycopg.rows import TupleRow
@@ -21,9 +22,19 @@ from storage.binary import (
     times_of,
 )
 from storage.dirty import touch, touched_days
+from storage.meter_counts import (
+    STORED,
+    MeterCounts,
+    add_to_meters,
+    meter_counts_of,
+    no_counts,
+)
 from storage.quarantine import count, keep
 
 _ATTEMPTS = 5
+
+BoolArray = npt.NDArray[np.bool_]
+PlaceArray = npt.NDArray[np.intp]
 
 COPY_READINGS = """
     COPY reading (
@@ -60,6 +71,12 @@ class Written:
     repeated: int
     """Already there, or twice in the batch: nothing changed."""
     refused: int
+    by_meter: MeterCounts = field(default_factory=no_counts, compare=False)
+    """The same by meter and hour, apart from what no meter is known for."""
+
+
+class _OvertakenError(Exception):
+    """Another writer has just stored readings of ours: look again."""
 
 
 async def write_batch(
@@ -104,7 +121,7 @@ async def write_batch(
                 raise
             await _ensure_months(conn, batch.measured_us)
             months_made = True
-        except DeadlockDetected:  # with another writer of the same readings
+        except (DeadlockDetected, _OvertakenError):  # by a writer of the same readings
             if attempt == _ATTEMPTS - 1:
                 raise
     raise AssertionError("the last attempt returns or raises")
@@ -118,41 +135,53 @@ async def _write(
     *,
     copy: bool,
 ) -> Written:
-    stored = 0
+    store = _copy if copy else _insert
+    by_meter, touched = await store(conn, batch, refusals)
+    if touched:
+        await touch(conn, touched)
+    await add_to_meters(conn, by_meter)
+    stored = int(by_meter.readings[:, STORED].sum())
+    repeated = len(batch) - stored
     if len(batch):
-        store = _copy if copy else _insert
-        stored, touched = await store(conn, batch)
-        if stored:
-            await touch(conn, touched)
         received_at = from_utc_us(int(batch.received_us.max()))
-        repeated = len(batch) - stored
         await count(conn, received_at, transport, stored=stored, repeated=repeated)
     await keep(conn, refusals)
     refused = sum(refusal.readings for refusal in refusals)
-    return Written(stored, len(batch) - stored, refused)
+    return Written(stored, repeated, refused, by_meter)
 
 
 async def _copy(
-    conn: AsyncConnection[TupleRow], batch: ReadingBatch
-) -> tuple[int, Mapping[str, object]]:
-    """Return how many readings were new, all, and what they touch."""
+    conn: AsyncConnection[TupleRow], batch: ReadingBatch, refusals: Sequence[Refusal]
+) -> tuple[MeterCounts, Mapping[str, object]]:
+    """Return what became of the readings, all are new, and what they touch."""
+    is_new = np.ones(len(batch), dtype=np.bool_)
+    if not len(batch):
+        return meter_counts_of(batch, is_new, refusals), {}
     times_us = (batch.measured_us, batch.received_us)
     async with conn.cursor() as cur, cur.copy(COPY_READINGS) as copy:
         for chunk in copy_chunks(batch.meter_id, times_us, batch.values):
             await copy.write(chunk)
-        touched = touched_days(batch)  # while the server reads the last chunks
-    return len(batch), touched
+        # While the server reads the last chunks:
+        touched = touched_days(batch)
+        by_meter = meter_counts_of(batch, is_new, refusals)
+    return by_meter, touched
 
 
 async def _insert(
-    conn: AsyncConnection[TupleRow], batch: ReadingBatch
-) -> tuple[int, Mapping[str, object]]:
-    """Return how many readings were new, and what they touch."""
+    conn: AsyncConnection[TupleRow], batch: ReadingBatch, refusals: Sequence[Refusal]
+) -> tuple[MeterCounts, Mapping[str, object]]:
+    """Return what became of the readings, and what the new ones touch."""
+    is_new = np.zeros(len(batch), dtype=np.bool_)
     new = await _new(conn, batch)
-    if not len(new):
-        return 0, {}
-    cursor = await conn.execute(INSERT_READINGS, _parameters(new))
-    return cursor.rowcount, touched_days(new)
+    is_new[new] = True
+    by_meter = meter_counts_of(batch, is_new, refusals)
+    if not new.size:
+        return by_meter, {}
+    rows = batch[new]
+    cursor = await conn.execute(INSERT_READINGS, _parameters(rows))
+    if cursor.rowcount < new.size:
+        raise _OvertakenError
+    return by_meter, touched_days(rows)
 
 
 # Looking keys up is much quicker than letting rows conflict. LATERAL with LIMIT has the
@@ -172,12 +201,18 @@ SELECT_NEW = """
 """
 
 
-async def _new(conn: AsyncConnection[TupleRow], batch: ReadingBatch) -> ReadingBatch:
-    """Return the readings that are not there yet, by meter and time.
+async def _new(conn: AsyncConnection[TupleRow], batch: ReadingBatch) -> PlaceArray:
+    """Return where the readings are that are not there yet, by meter and time.
 
-    Another writer may store some of them in the next moment.
+    Of those that are in the batch twice it is the first. Another writer may store some
+    of them in the next moment.
     """
+    if not len(batch):
+        return np.array([], np.intp)
     order = np.lexsort((batch.measured_us, batch.meter_id))  # as in `copy_chunks`
+    same_meter = np.diff(batch.meter_id[order]) == 0
+    same_time = np.diff(batch.measured_us[order]) == 0
+    order = order[np.append(True, ~(same_meter & same_time))]
     keys = {
         "meter_id": int_column(batch.meter_id[order]),
         "measured_at": time_column(batch.measured_us[order]),
@@ -187,7 +222,8 @@ async def _new(conn: AsyncConnection[TupleRow], batch: ReadingBatch) -> ReadingB
     cursor = await conn.execute(SELECT_NEW, keys, binary=True)
     row = await cursor.fetchone()
     places = np.frombuffer(row[0] if row is not None else b"", dtype=">i4")
-    return batch[order[places.astype(np.intp) - 1]]
+    new: PlaceArray = order[places.astype(np.intp) - 1]
+    return new
 
 
 def _parameters(batch: ReadingBatch) -> dict[str, object]:

@@ -25,6 +25,7 @@ from storage import (
     intervals,
     judging,
     master,
+    meter_counts,
     migrate,
     portfolio,
     readings,
@@ -39,6 +40,7 @@ LONG_AGO = NOON - 60 * DAY
 WITHIN = {
     "readings.write_batch": "tests.storage_data.write",
     "dirty.touch": "readings.write_batch",
+    "meter_counts.add_to_meters": "readings.write_batch",
     "quarantine.count": "readings.write_batch",
     "quarantine.keep": "readings.write_batch",
     "other_files.refuse_elsewhere": "site.apply_site",
@@ -212,6 +214,9 @@ def ask_about_health(ask: Asking) -> None:
     ask(health.load_outcomes, LONG_AGO)
     ask(health.load_refused, NOON)
     assert ask(health.load_backlog).days > 0
+    ask(meter_counts.load_tallies, NOON - HOUR)
+    ask(meter_counts.fold_meter_counts)
+    ask(meter_counts.add_failed, meter_counts.no_counts(), "modbus")
 
 
 def functions_that_ask() -> set[str]:

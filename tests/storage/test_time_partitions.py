@@ -111,6 +111,7 @@ def test_policies_stand(timescale: Store) -> None:
     assert policies == [
         ("energy_interval", "policy_compression", "30 days"),
         ("energy_interval", "policy_retention", "10 years"),
+        ("meter_count", "policy_retention", "1 year 1 mon"),
         ("reading", "policy_compression", "30 days"),
         ("reading", "policy_retention", "1 year 1 mon"),
     ]
