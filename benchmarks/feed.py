@@ -110,7 +110,7 @@ async def collect_until(
     task = asyncio.create_task(
         collect(url, broker, lambda: datetime.now(UTC), counts=counts, client_id=OURS)
     )
-    while not holds(counts[Transport.MQTT]):
+    while not holds(counts[Transport.MQTT].total):
         await asyncio.wait([task], timeout=0.005)
         if task.done():
             task.result()

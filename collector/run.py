@@ -13,6 +13,9 @@ from datetime import datetime
 import psycopg
 
 from collector.counts import Counters, new_counters
+from collector.journal import Journal
+from collector.journaled import Journaled
+from collector.ledger import Ledger
 from collector.modbus.bus import ModbusBus
 from collector.modbus.poller import PolledMeter, poll
 from collector.mqtt.broker import BrokerAddress
@@ -39,8 +42,10 @@ async def collect(
     broker: BrokerAddress | None,
     now: Now,
     *,
+    journal: Journal | None = None,
     counts: Counters | None = None,
     on_ready: Callable[[], None] = lambda: None,
+    on_meters: Callable[[Sequence[Meter]], None] = lambda _meters: None,
     client_id: str = "keywatt-collector",
     share: str | None = None,
     refresh_every_s: float = 10.0,
@@ -56,11 +61,16 @@ async def collect(
         None where no meter speaks MQTT.
     now : callable
         The time by which readings are stamped and judged.
+    journal : Journal, optional
+        Where polled readings are kept until they are committed; closed at the end.
+        Without it a kill loses those that are not.
     counts : Counters, optional
         From `new_counters`: what the caller wants to watch.
     on_ready : callable
         Called once, when the meters are known and the broker keeps their messages for
         us: what was published before may be lost.
+    on_meters : callable
+        Told the meters each time that they have been looked up.
     client_id : str
         Names the session that the broker keeps: the same at every start, and only one
         collector's at a time.
@@ -72,8 +82,10 @@ async def collect(
         How long a Modbus meter may take to answer. [s]
 
     """
-    collector = _Collector(database_url, now, counts or new_counters(), on_ready)
+    counts = counts or new_counters()
+    collector = _Collector(database_url, now, journal, counts, on_ready)
     collector.refresh_every_s, collector.timeout_s = refresh_every_s, timeout_s
+    collector.on_meters = on_meters
     if broker is not None:
         collector.link = _Link(
             broker,
@@ -101,11 +113,13 @@ class _Collector:
 
     refresh_every_s: float
     timeout_s: float
+    on_meters: Callable[[Sequence[Meter]], None]
 
     def __init__(
         self,
         database_url: str,
         now: Now,
+        journal: Journal | None,
         counts: Counters,
         on_ready: Callable[[], None],
     ) -> None:
@@ -113,7 +127,12 @@ class _Collector:
         self._on_ready: Callable[[], None] | None = on_ready
         self._queue = ParcelQueue()
         self._writer = Writer(self._queue, database_url, counts)
-        self._intake = Intake(now, counts[Transport.MQTT], self._publish)
+        self._ledger = Ledger(database_url, counts, now)
+        self._journaled: Journaled | None = None
+        if journal is not None:
+            self._journaled = Journaled(journal, self._queue, now)
+            counts[_MODBUS].carry_over(self._journaled.waiting)
+        self._intake = Intake(now, counts[Transport.MQTT].unassigned, self._publish)
         self._stranger_came = asyncio.Event()
         self._polls: dict[int, tuple[Meter, asyncio.Task[None]]] = {}
         self._buses: dict[str, ModbusBus] = {}
@@ -148,6 +167,9 @@ class _Collector:
             async with self._group as group:
                 group.create_task(self._watch_meters(), name="watch of the meters")
                 group.create_task(self._writer.run(), name="writer")
+                group.create_task(self._ledger.run(), name="ledger")
+                if self._journaled is not None:
+                    group.create_task(self._journaled.run(), name="journal")
         finally:
             await self._stop()
 
@@ -155,10 +177,11 @@ class _Collector:
         """Take nothing more, write and acknowledge what was taken, disconnect."""
         if self.link is not None:
             self.link.stop_reading()
+        self._counts[_MODBUS].give_up()
         for bus in self._buses.values():
             bus.close()
         # A task of its own, to be cancelled apart from this one, which is already.
-        draining = asyncio.create_task(self._writer.drain(), name="drain")
+        draining = asyncio.create_task(self._drain(), name="drain")
         try:
             await asyncio.wait([draining], timeout=DRAIN_S)
         finally:
@@ -166,13 +189,29 @@ class _Collector:
             await asyncio.wait([draining])
             if len(self._queue):
                 log.warning(
-                    "Stopped with %d readings unwritten; the broker keeps MQTT's.",
+                    "Stopped with %d readings unwritten; the broker keeps MQTT's, the "
+                    "journal those that were polled.",
                     len(self._queue),
                 )
+            if self._journaled is not None:
+                await self._journaled.close()
             if self.link is not None:
                 await self.link.close()
         if not draining.cancelled():
             draining.result()
+
+    async def _drain(self) -> None:
+        """Write what is in the queue and in the journal."""
+        feeding = None
+        if self._journaled is not None:
+            feeding = asyncio.create_task(self._journaled.feed_last(), name="last feed")
+        try:
+            await self._writer.drain(feeding)
+            await self._ledger.tell()
+        finally:
+            if feeding is not None:
+                feeding.cancel()
+                await asyncio.gather(feeding, return_exceptions=True)
 
     async def _watch_meters(self) -> None:
         """Bring polls and topics in line with the database, again and again."""
@@ -188,6 +227,7 @@ class _Collector:
                 said = str(exc)
             else:
                 said = ""
+                self.on_meters(meters)
                 self._listen(meters)
                 for parcel in self._intake.released(strangers):
                     self._queue.put_nowait(parcel)
@@ -224,13 +264,16 @@ class _Collector:
         """Start and stop polls, so that these meters are polled as they are now."""
         wanted = {meter.meter_id: meter for meter in meters}
         stopping: set[asyncio.Task[None]] = set()
+        stopped: list[int] = []
         for meter_id, (meter, task) in list(self._polls.items()):
             if wanted.get(meter_id) != meter or task.done():
                 task.cancel()
                 stopping.add(task)
+                stopped.append(meter_id)
                 del self._polls[meter_id]
         if stopping:  # one that is just connecting would leave its connection open
             await asyncio.wait(stopping, timeout=self.timeout_s)
+            self._counts[_MODBUS].give_up(stopped)
         used = {meter.bus.place for meter, _ in self._polls.values()}
         for place in self._buses.keys() - used:
             self._buses.pop(place).close()
@@ -262,8 +305,9 @@ class _Collector:
             )
             return
         polled = PolledMeter.of(meter, profile, bus)
+        out = self._journaled or self._queue
         task = self._group.create_task(
-            poll(polled, self._queue, self._counts[Transport.MODBUS], self._now),
+            poll(polled, out, self._counts[_MODBUS].of(meter.meter_id), self._now),
             name=f"poll of {meter.serial}",
         )
         self._polls[meter.meter_id] = (meter, task)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 
+import numpy as np
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
@@ -23,6 +24,7 @@ from meters.meter import Transport
 from meters.reading import ReadingBatch, from_utc_us, joined
 from meters.refusal import Reason, Refusal
 from storage.database import DatabaseError, connect_async
+from storage.meter_counts import meter_counts_of
 from storage.readings import Written, write_batch
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,7 @@ log = logging.getLogger(__name__)
 ENOUGH_ROWS, MOST_ROWS = 500, 5000
 LINGER_S = 0.05
 _WRITE_TIMEOUT_S = 60.0
+_NONE = np.zeros(0, dtype=np.bool_)
 _FASTEST_RETRY_S, _SLOWEST_RETRY_S = 0.1, 5.0
 
 DATA_FAULTS = (psycopg.DataError, psycopg.IntegrityError, ValueError, OverflowError)
@@ -57,11 +60,16 @@ class Writer:
             )
             await self._write_all(parcels)
 
-    async def drain(self) -> None:
-        """Write what is in the queue and close the connection."""
+    async def drain(self, feeding: asyncio.Task[None] | None = None) -> None:
+        """Write what is in the queue, and what is still fed, and hang up."""
         try:
-            while parcels := self._queue.take_nowait(MOST_ROWS):
-                await self._write_all(parcels)
+            is_last = False
+            while not is_last:
+                is_last = feeding is None or feeding.done()
+                while parcels := self._queue.take_nowait(MOST_ROWS):
+                    await self._write_all(parcels)
+                if feeding is not None and not is_last:
+                    await asyncio.wait([feeding], timeout=LINGER_S)
         finally:
             await self._hang_up()
 
@@ -104,10 +112,7 @@ class Writer:
             await self._store(transport, batch[:half], refusals[:rest])
             await self._store(transport, batch[half:], refusals[rest:])
             return
-        counts = self._counts[transport]
-        counts.stored += written.stored
-        counts.repeated += written.repeated
-        counts.refused += written.refused
+        self._counts[transport].commit(written.by_meter, refusals)
 
     async def _set_aside(
         self,
@@ -123,10 +128,11 @@ class Writer:
             refusal = _made_plain(refusals[0])
         try:
             written = await self._until_committed(transport, batch[:0], [refusal])
-            self._counts[transport].refused += written.refused
+            by_meter = written.by_meter
         except DATA_FAULTS:
-            self._counts[transport].refused += refusal.readings
+            by_meter = meter_counts_of(batch[:0], _NONE, [refusal])
             log.exception("Not even quarantine takes this: %r", refusal)
+        self._counts[transport].commit(by_meter, [refusal])
 
     async def _until_committed(
         self,
@@ -214,6 +220,7 @@ def _refused_by_database(
         source=f"meter {batch.meter_id[0]}",
         transport=transport,
         received_at=from_utc_us(batch.received_us[0]),
+        meter_id=int(batch.meter_id[0]),
         raw=repr(batch).encode(errors="backslashreplace"),
     )
 

@@ -51,6 +51,8 @@ def read_ledger(conn: Connection[TupleRow]) -> Ledger:
     refused = dict.fromkeys(Transport, 0)
     for row in load_outcomes(conn):
         transport = Transport(row.transport)
+        if row.outcome == "failed":  # it brought nothing
+            continue
         if row.outcome in counts[transport]:
             counts[transport][row.outcome] = row.readings
         else:
