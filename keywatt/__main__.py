@@ -25,6 +25,7 @@ from keywatt.commands import (
     settings,
     simulate,
     site,
+    status,
 )
 from keywatt.commands.common import epilogue
 
@@ -33,6 +34,7 @@ _EPILOGUE = epilogue(
     "[bold]To watch real meters:[/bold] name a database in KEYWATT_DATABASE_URL and a "
     "broker in KEYWATT_BROKER_HOST; then keywatt migrate, keywatt site apply FILE and, "
     "each in a process of its own: keywatt collect, keywatt work, keywatt dashboard.",
+    "[bold]To see what becomes of every reading:[/bold] keywatt status",
     "[bold]When something seems wrong:[/bold] keywatt doctor",
 )
 
@@ -53,6 +55,7 @@ database.add_to(app)
 site.add_to(app)
 profiles.add_to(app)
 probe.add_to(app)
+status.add_to(app)
 doctor.add_to(app)
 settings.add_to(app)
 

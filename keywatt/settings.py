@@ -102,7 +102,29 @@ class Settings(BaseSettings):
         8501, ge=1, le=65535, description="port on which the dashboard listens"
     )
     state_dir: Path = Field(
-        Path(".keywatt"), description="folder of the demo: its database, logs and lock"
+        Path(".keywatt"),
+        description="folder of the demo (its database, logs and lock), and of the "
+        "journal, unless it has its own",
+    )
+    journal_dir: Path | None = Field(
+        None,
+        description="folder in which the collector keeps polled readings until the "
+        "database has them; without it, journal in state_dir",
+    )
+    journal_most_mb: int = Field(
+        1000, ge=2, description="megabytes that the journal may take of the disk"
+    )
+    metrics_host: str = Field(
+        "127.0.0.1", description="address on which the collector serves Prometheus"
+    )
+    metrics_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="port on which it does, such as 9464; without it, it does not",
+    )
+    metrics_per_meter: bool = Field(
+        True, description="whether there are series for each meter, ten or so of each"
     )
     ready_file: Path | None = Field(
         None, description="file written once a service is ready (health checks)"
@@ -138,6 +160,13 @@ class Settings(BaseSettings):
         from psycopg.conninfo import make_conninfo  # noqa: PLC0415  half a second
 
         return make_conninfo(url, password=self.database_password.get_secret_value())
+
+    def journal_folder(self) -> Path:
+        """Return where the journal is; what is set by hand must be there already."""
+        if self.journal_dir is not None:
+            return self.journal_dir
+        self.state_dir.mkdir(parents=True, exist_ok=True)
+        return self.state_dir / "journal"
 
     def site_clock(self) -> SiteClock:
         """Return the clock all programs of this site share."""

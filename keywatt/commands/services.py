@@ -3,6 +3,7 @@
 # ruff: noqa: PLC0415 - rooms are imported when a command runs: help must be quick
 
 import asyncio
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -89,6 +90,8 @@ def broker_of(settings: "Settings") -> "BrokerAddress":
 
 def _collect(settings: "Settings", counts_file: Path | None) -> None:
     from collector.counts import new_counters
+    from collector.journal import Journal
+    from collector.metrics import Metrics
     from collector.run import collect
     from keywatt.demo.tally import write_counts
     from keywatt.running import cancelled_at, migrated, run_until_stopped
@@ -97,21 +100,30 @@ def _collect(settings: "Settings", counts_file: Path | None) -> None:
     url, now = migrated(settings), settings.site_clock().now
     ready = partial(announce_ready, settings)
     counters = new_counters()
+    journal = Journal.open(
+        settings.journal_folder(), most_bytes=settings.journal_most_mb * 1_000_000
+    )
+
+    metrics = Metrics(counters, journal, per_meter=settings.metrics_per_meter)
 
     async def main(stop: asyncio.Event) -> None:
-        broker = broker_of(settings)
         work = collect(
-            url,
-            broker,
-            now,
+            *(url, broker_of(settings), now),
+            journal=journal,
             counts=counters,
             on_ready=ready,
+            on_meters=metrics.know,
             client_id=settings.collector_name,
             share=settings.broker_share,
         )
         await cancelled_at(stop, work)
 
-    run_until_stopped(main)
+    with ExitStack() as stack:
+        if settings.metrics_port is not None:
+            stack.enter_context(
+                metrics.serve(settings.metrics_host, settings.metrics_port)
+            )
+        run_until_stopped(main)
     if counts_file:
         write_counts(
             counts_file, {t: c.asked - c.answered for t, c in counters.items()}

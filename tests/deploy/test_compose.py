@@ -39,6 +39,16 @@ def test_every_command_can_be_parsed_with_its_options(services) -> None:
         parse([*commands["simulators"], "--no-such-option"])
 
 
+def test_the_journal_is_on_a_volume() -> None:
+    content = yaml.safe_load(COMPOSE.read_text())
+    collector = content["services"]["collector"]
+    [(volume, folder)] = (each.split(":") for each in collector["volumes"])
+    assert volume in content["volumes"]
+    # The image gives this folder to its user, and a new volume takes that over.
+    assert f"install -d -o keywatt {folder}" in (PROJECT / "Dockerfile").read_text()
+    assert collector["environment"]["KEYWATT_JOURNAL_DIR"] == f"{folder}/journal"
+
+
 def test_what_simulators_must_not_forget_is_on_a_volume() -> None:
     content = yaml.safe_load(COMPOSE.read_text())
     simulators = content["services"]["simulators"]

@@ -20,6 +20,7 @@ COMMANDS = [
     ["simulate"],
     ["site", "apply"],
     ["site", "check"],
+    ["status"],
     ["work"],
 ]
 
