@@ -11,13 +11,14 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable
+from typing import Protocol
 
 from collector.counts import Counts
 from collector.modbus.backfill import Backfill
 from collector.modbus.failure import Failure, MeterError
 from collector.modbus.polled import Bus, Now, PolledMeter
 from collector.modbus.turns import Asking, Rank
-from collector.parcel import Parcel, ParcelQueue
+from collector.parcel import Parcel
 from meters.refusal import Reason
 
 __all__ = ["Bus", "PolledMeter", "poll"]
@@ -32,7 +33,15 @@ _NO_FAULT_OF_ITS_OWN = {Failure.NO_CONNECTION, Failure.NO_TIME}
 """Other meters, or their gateway, are to blame."""
 
 
-async def poll(polled: PolledMeter, out: ParcelQueue, counts: Counts, now: Now) -> None:
+class Sink(Protocol):
+    """Wherever parcels go: the journal, or a queue."""
+
+    async def put(self, parcel: Parcel) -> None:
+        """Take a parcel; what takes its time slows the poller."""
+        ...
+
+
+async def poll(polled: PolledMeter, out: Sink, counts: Counts, now: Now) -> None:
     """Read one meter at its pace until cancelled, or until it is removed.
 
     What is late is not made up for. Whatever goes wrong, the next poll is tried: one
@@ -50,7 +59,7 @@ class _Poll:
     """The polling of one meter."""
 
     def __init__(
-        self, polled: PolledMeter, out: ParcelQueue, counts: Counts, now: Now
+        self, polled: PolledMeter, out: Sink, counts: Counts, now: Now
     ) -> None:
         self._polled, self._out, self._counts, self._now = polled, out, counts, now
         self._health = polled.health
