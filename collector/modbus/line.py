@@ -103,6 +103,8 @@ class Line:
         self._answer: asyncio.Future[list[int]] | None = None
         self._sent, self._count, self._heard = b"", 0, b""
         self._owed: dict[int, deque[tuple[int, int]]] = {}
+        self._deadline = 0.0
+        self._watch: asyncio.TimerHandle | None = None
         self._heard_at = -1e9
         self._must_be_silent = False
 
@@ -165,6 +167,9 @@ class Line:
         client, self._client = self._client, None
         if client is not None:
             client.close()
+        if self._watch is not None and self._answer is None:
+            self._watch.cancel()
+            self._watch = None
 
     async def ask(self, unit: int, block: Block, timeout_s: float) -> list[int]:
         """Send one request and wait for the words that answer it.
@@ -256,7 +261,7 @@ class Line:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[list[int]] = loop.create_future()
         self._answer, self._count, self._heard = answer, request.count, b""
-        too_late = loop.call_later(timeout_s, self._is_too_late, answer)
+        self._wait_until(loop.time() + timeout_s)
         try:
             # Not to be waited for by pymodbus: the answer comes by `_seen`.
             await client.execute(True, _pdu(request))
@@ -264,14 +269,29 @@ class Line:
         except ModbusException as exc:
             raise LineClosedError from exc
         finally:
-            too_late.cancel()
             self._answer = None
 
-    def _is_too_late(self, answer: asyncio.Future[list[int]]) -> None:
-        if not answer.done():
-            heard = self._heard
-            shown = f", only {heard[:12].hex(' ')}" if heard else ""
-            answer.set_exception(NoAnswerError(f"no answer{shown}"))
+    def _wait_until(self, deadline: float) -> None:
+        """Have somebody look at the clock: one for all requests, which seldom fail."""
+        self._deadline = deadline
+        if self._watch is not None and self._watch.when() <= deadline:
+            return
+        if self._watch is not None:
+            self._watch.cancel()
+        self._watch = asyncio.get_running_loop().call_at(deadline, self._look)
+
+    def _look(self) -> None:
+        """Give up the request that waits, if it is time."""
+        self._watch = None
+        answer = self._answer
+        if answer is None or answer.done():
+            return
+        if asyncio.get_running_loop().time() < self._deadline:
+            self._wait_until(self._deadline)
+            return
+        heard = self._heard
+        shown = f", only {heard[:12].hex(' ')}" if heard else ""
+        answer.set_exception(NoAnswerError(f"no answer{shown}"))
 
     def _seen(self, is_sending: bool, data: bytes) -> bytes:  # noqa: FBT001 - pymodbus calls it so
         """Look at what goes out and comes in."""

@@ -68,6 +68,8 @@ def test_a_form_can_be_read(shown: str) -> None:
     entered = tomllib.loads(shown)
     if "columns" in entered:
         make_form(entered, "shown")
+    elif set(entered) == {"connection"}:
+        assert CONNECTION.validate_python(entered["connection"])
     elif "layout" in entered:
         assert SunspecForm.model_validate(REST | entered)
     elif "transport" not in entered:  # some of a profile's tables

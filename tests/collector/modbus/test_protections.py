@@ -170,8 +170,8 @@ def test_a_bus_that_is_too_slow_for_its_meters_serves_all_of_them_in_turn() -> N
             everyone = [all_of.health(unit.unit) for unit in units]
             await until(lambda: sum(h.answered for h in everyone) >= 40)
             served = [h.answered for h in everyone]
-            assert max(served) - min(served) <= 2
-            assert sum(h.failed[Failure.NO_TIME] for h in everyone) >= 10
+            assert min(served) >= max(served) / 2
+            assert sum(h.failed[Failure.NO_TIME] for h in everyone) >= 3
             assert all(set(h.failed) <= {Failure.NO_TIME} for h in everyone)
             # Whoever was left over says so the next time, to be before the others.
             assert {asking.missed for asking in asked} >= {0, 1}
