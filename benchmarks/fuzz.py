@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.fuzz_mutations import changed
 from benchmarks.fuzz_targets import TARGETS, seeds, words
 from benchmarks.report import machine
 
@@ -130,8 +131,8 @@ def by_chance(
     known, some_words = seeds(target), words(target) or [b"\xff\xff"]
     until, inputs = time.monotonic() + seconds, 0
     while time.monotonic() < until:
-        data = bytearray(chance.choice(known))
-        for _ in range(chance.randrange(1, 12)):
+        data = bytearray(changed(target, chance.choice(known), chance))
+        for _ in range(chance.randrange(12) * chance.randrange(2)):
             _spoil(data, chance, some_words)
         inputs += 1
         try:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.fuzz_mutations import changed
 from benchmarks.fuzz_targets import (
     TARGETS,
     PromiseError,
@@ -96,6 +97,14 @@ def test_any_sequence_of_messages(parts) -> None:
     TARGETS["sparkplug"](
         b"".join(struct.pack(">BH", head, len(body)) + body for head, body in parts)
     )
+
+
+@given(st.sampled_from(sorted(TARGETS)), st.randoms(use_true_random=False))
+def test_what_meters_send_with_strange_things_in_it(target, chance) -> None:
+    data = chance.choice(seeds(target))
+    for _ in range(chance.randrange(1, 8)):
+        data = changed(target, data, chance)
+    TARGETS[target](data)
 
 
 @pytest.mark.parametrize("target", sorted(TARGETS))
