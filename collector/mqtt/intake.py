@@ -59,6 +59,8 @@ class Intake:
         self._said: set[str] = set()
         self.wanted: tuple[Wanted, ...] = ()
         """What `bind` found that is to be subscribed, and how."""
+        self.unheard = 0
+        """How many meters `bind` was given and cannot listen to: try them again."""
 
     @property
     def held(self) -> int:
@@ -77,11 +79,9 @@ class Intake:
             for profile in shipped
             if isinstance(profile, MqttProfile) and profile.strangers == "quarantine"
         ]
-        known = [
-            (meter, profile)
-            for meter in meters
-            if (profile := self._profile_of(meter)) is not None
-        ]
+        given = [(meter, self._profile_of(meter)) for meter in meters]
+        known = [(meter, profile) for meter, profile in given if profile is not None]
+        self.unheard = len(given) - len(known)
         self.wanted = self._listener.bind(known, always)
         self._speakers = _plain_speakers(known)
         return tuple(dict.fromkeys(wanted.topic for wanted in self.wanted))
