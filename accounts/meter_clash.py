@@ -8,9 +8,9 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from datetime import datetime
 
-from accounts.meter_entry import Entry, Refused
+from accounts.meter_entry import PARTICULARS, Entry, Refused
 
-_NAMES = ("profile", "transport", "host", "port", "unit", "poll_every_s")
+_MANNER = ("framing", "baud_rate", "parity", "stop_bits")
 
 Key = Callable[[Entry], Hashable | None]
 
@@ -55,6 +55,7 @@ class _Places:
         self._of_serial: dict[Hashable, list[Entry]] = defaultdict(list)
         self._at_point: dict[Hashable, list[Entry]] = defaultdict(list)
         self._at_address: dict[Hashable, list[Entry]] = defaultdict(list)
+        self._on_bus: dict[Hashable, list[Entry]] = defaultdict(list)
 
     def take(self, entry: Entry) -> None:
         """Let an entry have its place."""
@@ -62,6 +63,9 @@ class _Places:
         self._at_point[entry.place].append(entry)
         if entry.address is not None and entry.there_after(self._now):
             self._at_address[entry.address].append(entry)
+            on_bus = self._on_bus[entry.bus]
+            if all(other.manner != entry.manner for other in on_bus):
+                on_bus.append(entry)
 
     def fault(self, line: Entry) -> tuple[str, str] | None:
         """Return column and sentence of why a line cannot have its place."""
@@ -69,6 +73,7 @@ class _Places:
             self._fault_of_serial(line)
             or self._fault_at_point(line)
             or self._fault_at_address(line)
+            or self._fault_on_bus(line)
         )
 
     def _fault_of_serial(self, line: Entry) -> tuple[str, str] | None:
@@ -79,7 +84,9 @@ class _Places:
                     " meter that moved has a removed_at where it was."
                 )
             if other.line and other.particulars != line.particulars:
-                pairs = zip(_NAMES, other.particulars, line.particulars, strict=True)
+                pairs = zip(
+                    PARTICULARS, other.particulars, line.particulars, strict=True
+                )
                 name = next(name for name, was, is_ in pairs if was != is_)
                 return name, (
                     f"is not what it is on line {other.line} for the same meter"
@@ -103,10 +110,25 @@ class _Places:
         other = _who(line, self._at_address[line.address])
         if other is None:
             return None
-        return "host", (
+        return "host" if line.device is None else "device", (
             f"meter {other.serial} ({_where(other)}, account {other.account}) is at"
-            f" {line.host}:{line.port}/{line.unit} at the same time; {_remedy(other)},"
-            " or this one another address."
+            f" {line.address} at the same time; {_remedy(other)}, or this one another"
+            " address."
+        )
+
+    def _fault_on_bus(self, line: Entry) -> tuple[str, str] | None:
+        """Refuse who would have its bus spoken to in another way than others."""
+        if line.bus is None or not line.there_after(self._now):
+            return None
+        others = (o for o in self._on_bus[line.bus] if o.serial != line.serial)
+        other = next((o for o in others if o.manner != line.manner), None)
+        if other is None:
+            return None
+        pairs = zip(_MANNER, line.manner, other.manner, strict=True)
+        column, mine, theirs = next(pair for pair in pairs if pair[1] != pair[2])
+        return column, (
+            f"is {mine}, but {theirs} for meter {other.serial} ({_where(other)}) at"
+            f" {line.bus}; all meters there need the same."
         )
 
 

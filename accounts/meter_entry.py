@@ -2,8 +2,23 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 
-Particulars = tuple[str, str, str | None, int | None, int | None, float]
+PARTICULARS = (
+    "profile",
+    "transport",
+    "framing",
+    "host",
+    "port",
+    "device",
+    "baud_rate",
+    "parity",
+    "stop_bits",
+    "unit",
+    "poll_every_s",
+)
+"""What holds for a meter, wherever it sits; `meters.meter` says what each is."""
+_particulars = attrgetter(*PARTICULARS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,9 +31,14 @@ class Entry:
     serial: str
     profile: str
     transport: str
-    host: str | None
-    port: int | None
-    unit: int | None
+    framing: str = "tcp"
+    host: str | None = None
+    port: int | None = None
+    device: str | None = None
+    baud_rate: int = 9600
+    parity: str = "none"
+    stop_bits: int = 1
+    unit: int | None = None
     poll_every_s: float
     """How often it is asked; how often it publishes, over MQTT."""
     installed_at: datetime
@@ -37,21 +57,27 @@ class Entry:
         return self.account, self.point
 
     @property
-    def address(self) -> tuple[str, int | None, int | None] | None:
-        """Where it answers; None where it speaks by itself."""
-        return None if self.host is None else (self.host, self.port, self.unit)
+    def bus(self) -> str | None:
+        """Where its bus is; None where it speaks by itself."""
+        if self.device is not None:
+            return self.device
+        return None if self.host is None else f"{self.host}:{self.port}"
 
     @property
-    def particulars(self) -> Particulars:
+    def manner(self) -> tuple[str, int, str, int]:
+        """How its bus is spoken to: the same for all meters there."""
+        return self.framing, self.baud_rate, self.parity, self.stop_bits
+
+    @property
+    def address(self) -> str | None:
+        """Where it answers; None where it speaks by itself."""
+        return None if self.bus is None else f"{self.bus}/{self.unit}"
+
+    @property
+    def particulars(self) -> tuple[object, ...]:
         """What holds for the meter, wherever it sits."""
-        return (
-            self.profile,
-            self.transport,
-            self.host,
-            self.port,
-            self.unit,
-            self.poll_every_s,
-        )
+        told: tuple[object, ...] = _particulars(self)
+        return told
 
     @property
     def terms(self) -> tuple[object, ...]:

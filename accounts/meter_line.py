@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from pydantic import ValidationError
 
@@ -19,6 +19,7 @@ from accounts.site import (
     RegisterDigits,
     RegisterResolution,
     Serial,
+    SerialConnection,
     find_profile,
 )
 from meters.form import Form, sentence
@@ -26,14 +27,12 @@ from meters.profile import Profile
 
 _CONNECTIONS: dict[str, type[Form]] = {
     "modbus": ModbusConnection,
+    "modbus serial": SerialConnection,
     "mqtt": MqttConnection,
 }
-_BY_TRANSPORT = {name: form.model_fields for name, form in _CONNECTIONS.items()}
+_COLUMNS_OF = {kind: form.model_fields for kind, form in _CONNECTIONS.items()}
 _OF_CONNECTION = {
-    name: field
-    for fields in _BY_TRANSPORT.values()
-    for name, field in fields.items()
-    if name != "transport"
+    name: field for fields in _COLUMNS_OF.values() for name, field in fields.items()
 }
 NEEDED = ("account", "point", "serial", "profile", "installed_at")
 COLUMNS = (
@@ -43,7 +42,16 @@ COLUMNS = (
     "serial",
     "profile",
     "transport",
-    *_OF_CONNECTION,
+    "framing",
+    "host",
+    "port",
+    "device",
+    "baud_rate",
+    "parity",
+    "stop_bits",
+    "unit",
+    "poll_every_s",
+    "report_every_s",
     "installed_at",
     "removed_at",
     "ratio",
@@ -76,17 +84,9 @@ class MeterLine(Form):
 
     def as_entry(self, line: int) -> Entry:
         """Return it as the plan and the database use it."""
-        to = self.connection
-        reached: dict[str, Any] = {  # Any: each field has its own type
-            "transport": to.transport,
-            "host": None,
-            "port": None,
-            "unit": None,
-        }
-        if isinstance(to, MqttConnection):
-            reached["poll_every_s"] = to.report_every_s
-        else:
-            reached |= to.model_dump()
+        reached = self.connection.model_dump()
+        if isinstance(self.connection, MqttConnection):
+            reached["poll_every_s"] = reached.pop("report_every_s")
         said = self.model_dump(exclude={"connection"})
         return Entry(**said, **reached, line=line)
 
@@ -155,17 +155,19 @@ class LineReader:
             return "profile", found
         given["profile"], profile = found
         transport = given.setdefault("transport", profile.transport)
-        if transport in _CONNECTIONS and transport != profile.transport:
+        if transport in ("modbus", "mqtt") and transport != profile.transport:
             return "transport", (
                 f"is {transport}, but profile {entered} is read over"
                 f" {profile.transport}."
             )
         given.setdefault("register_digits", str(profile.register_digits))
         given.setdefault("register_resolution", str(profile.register_resolution))
-        own = _BY_TRANSPORT.get(transport, _OF_CONNECTION)
+        is_serial = given.get("framing") == "serial"
+        kind = f"{transport} serial" if is_serial else transport
+        own = _COLUMNS_OF.get(kind, _OF_CONNECTION)
         for name in given:
             if name in _OF_CONNECTION and name not in own:
-                return name, f"must be empty for a meter over {transport}."
+                return name, f"must be empty for a meter over {kind}."
         return None
 
     def _profile(self, entered: str) -> tuple[str, Profile] | str:
@@ -180,25 +182,30 @@ class LineReader:
 def _nested(given: Mapping[str, str]) -> dict[str, object]:
     """Return the line as its form wants it: with a connection, and with numbers."""
     typed = {name: _typed(name, cell) for name, cell in given.items()}
-    to = {n: v for n, v in typed.items() if n in _OF_CONNECTION or n == "transport"}
+    to = {name: value for name, value in typed.items() if name in _OF_CONNECTION}
     rest: dict[str, object] = {n: v for n, v in typed.items() if n not in to}
     return rest | {"connection": to} if "profile" in given else rest
 
 
 def _column(path: str) -> str:
-    return path.removeprefix("connection.")
+    """Name the column; a connection as a whole is wrong by its framing."""
+    return "framing" if path == "connection" else path.removeprefix("connection.")
 
 
 _FIELDS = MeterLine.model_fields | _OF_CONNECTION
 _KINDS = {
-    name: (field.annotation, *get_args(field.annotation))
+    # Of the numbers that a Literal allows, the kind.
+    name: {
+        kind if isinstance(kind, type) else type(kind)
+        for kind in (field.annotation, *get_args(field.annotation))
+    }
     for name, field in _FIELDS.items()
 }
 
 
 def _typed(name: str, cell: str) -> object:
     """Return what a cell holds; what cannot be is left for the form to refuse."""
-    kinds = _KINDS.get(name, ())
+    kinds = _KINDS.get(name, set())
     if int in kinds and _WHOLE.fullmatch(cell):
         return int(cell)
     if float in kinds and _AMOUNT.fullmatch(cell):

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
 
-from accounts.meter_entry import Entry, Refused
+from accounts.meter_entry import PARTICULARS, Entry, Refused
 from accounts.meter_line import COLUMNS, NEEDED, LineReader
 from accounts.site import SiteError
 
@@ -86,11 +86,20 @@ def write_meter_list(entries: Iterable[Entry]) -> str:
     writer = csv.DictWriter(out, COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
     for entry in entries:
-        pace = "poll_every_s" if entry.transport == "modbus" else "report_every_s"
-        told = {name: getattr(entry, name) for name in COLUMNS if hasattr(entry, name)}
-        told |= {"poll_every_s": None, pace: entry.poll_every_s, "new_point": "yes"}
-        writer.writerow({name: _written(value) for name, value in told.items()})
+        writer.writerow({n: _written(v) for n, v in _cells(entry).items()})
     return out.getvalue()
+
+
+def _cells(entry: Entry) -> dict[str, object]:
+    """Return what a line says of an entry, without what is not for its transport."""
+    told = {name: getattr(entry, name) for name in COLUMNS if hasattr(entry, name)}
+    told["new_point"] = "yes"
+    if entry.transport == "mqtt":
+        told |= dict.fromkeys(PARTICULARS[2:])
+        told["report_every_s"] = entry.poll_every_s
+    elif entry.device is None:
+        told |= dict.fromkeys(("baud_rate", "parity", "stop_bits"))
+    return told
 
 
 def _written(value: object) -> object:

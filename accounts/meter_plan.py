@@ -6,7 +6,7 @@ that are not listed stays, unless they are to be removed.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import get_close_matches
@@ -164,7 +164,7 @@ class _Planning:
     ) -> tuple[dict[str, Sittings], list[Refused]]:
         """Return what is known of each listed meter after the list, by serial."""
         after: dict[str, Sittings] = {}
-        refused = []
+        refused: dict[int, Refused] = {}
         for line in sorted(lines, key=lambda line: line.installed_at):
             sittings = after.get(line.serial)
             if sittings is None:
@@ -174,9 +174,7 @@ class _Planning:
             for other in list(sittings.values()):
                 if other.line or not other.overlaps(line):
                     continue
-                if other.address != line.address and line.installed_at > self._now:
-                    refused.append(_refused(line, "installed_at", _AHEAD))
-                elif other.installed_at < line.installed_at:
+                if other.installed_at < line.installed_at:
                     ended = replace(other, removed_at=line.installed_at)
                     sittings[other.installed_at] = ended
                 elif other.installed_at == line.installed_at or (
@@ -184,18 +182,39 @@ class _Planning:
                 ):
                     del sittings[other.installed_at]
                 else:
-                    refused.append(_refused(line, "installed_at", _later(other)))
+                    fault = _refused(line, "installed_at", _later(other))
+                    refused[line.line] = fault
             sittings[line.installed_at] = line
-        return after, refused
+        faults = list(refused.values())
+        return after, faults or self._refuse_early_addresses(after)
+
+    def _refuse_early_addresses(self, after: Mapping[str, Sittings]) -> list[Refused]:
+        """Refuse lines that would have a meter asked where it is not now.
+
+        A meter has one address at a time: what a line of its past or of its future says
+        would hold at once.
+        """
+        found: dict[int, Refused] = {}
+        for sittings in after.values():
+            lines = [entry for entry in sittings.values() if entry.line]
+            for entry in sittings.values():
+                if entry.line or not entry.there_after(self._now):
+                    continue
+                for one in lines:
+                    if one.address != entry.address:
+                        fault = _refused(one, "installed_at", _early(entry))
+                        found[one.line] = fault
+        return list(found.values())
 
     def remove(
         self, missing: Iterable[str], lines: Iterable[Entry]
     ) -> dict[str, Sittings]:
         """Return what is known of each missing meter once it has left."""
-        coming: dict[object, list[datetime]] = defaultdict(list)
+        coming: dict[Hashable, list[datetime]] = defaultdict(list)
         for line in lines:
-            for place in (line.place, line.address):
-                coming[place].append(line.installed_at)
+            coming[line.place].append(line.installed_at)
+            if line.address is not None:
+                coming[line.address].append(line.installed_at)
         after = {}
         for serial in missing:
             after[serial] = sittings = dict(self.of_serial[serial])
@@ -274,10 +293,12 @@ def _refused(line: Entry, column: str, text: str) -> Refused:
     return Refused(line=line.line, column=column, serial=line.serial, text=text)
 
 
-_AHEAD = (
-    "lies ahead, but the meter would be asked at its new address at once; apply this"
-    " line when it moves."
-)
+def _early(present: Entry) -> str:
+    return (
+        f"is not the time now: meter {present.serial} is at {present.address}, point"
+        f" {present.point} of account {present.account}; give it that address here, or"
+        " apply this line when it moves."
+    )
 
 
 def _later(other: Entry) -> str:

@@ -50,7 +50,8 @@ EMPTY_BARE = "TRUNCATE bare_point, bare_meter, bare_installation RESTART IDENTIT
 EMPTY = "TRUNCATE point, meter, installation RESTART IDENTITY CASCADE"
 COPY_POINTS = "COPY bare_point (account_id, name) FROM STDIN"
 COPY_METERS = """
-    COPY bare_meter (serial, profile, transport, host, port, unit, poll_every_s)
+    COPY bare_meter (serial, profile, transport, framing, host, port, device, baud_rate,
+                     parity, stop_bits, unit, poll_every_s)
     FROM STDIN
 """
 COPY_INSTALLATIONS = """

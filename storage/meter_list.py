@@ -12,7 +12,7 @@ from operator import attrgetter
 from psycopg import Connection
 from psycopg.rows import TupleRow, class_row
 
-from accounts.meter_entry import Entry, Refused
+from accounts.meter_entry import PARTICULARS, Entry, Refused
 from accounts.meter_plan import Plan, Stored, plan
 from storage.dirty import REACH_MIN
 from storage.site import LOCK_METERS
@@ -21,8 +21,9 @@ _REACH = timedelta(minutes=REACH_MIN)
 
 SELECT_ENTRIES = """
     SELECT account.code AS account, point.name AS point, serial, profile, transport,
-           host, port, unit, poll_every_s, installed_at, removed_at, ratio,
-           register_digits, register_resolution
+           framing, host, port, device, baud_rate, parity, stop_bits, unit,
+           poll_every_s, installed_at, removed_at, ratio, register_digits,
+           register_resolution
       FROM installation
       JOIN meter USING (meter_id)
       JOIN point USING (point_id)
@@ -44,14 +45,19 @@ ADD_POINTS = """
     ON CONFLICT (account_id, name) DO NOTHING
 """
 UPSERT_METERS = """
-    INSERT INTO meter (serial, profile, transport, host, port, unit, poll_every_s)
+    INSERT INTO meter (serial, profile, transport, framing, host, port, device,
+                       baud_rate, parity, stop_bits, unit, poll_every_s)
     SELECT * FROM unnest(%(serial)s::text[], %(profile)s::text[], %(transport)s::text[],
-                         %(host)s::text[], %(port)s::int[], %(unit)s::int[],
+                         %(framing)s::text[], %(host)s::text[], %(port)s::int[],
+                         %(device)s::text[], %(baud_rate)s::int[], %(parity)s::text[],
+                         %(stop_bits)s::int[], %(unit)s::int[],
                          %(poll_every_s)s::double precision[])
     ON CONFLICT (serial) DO UPDATE
        SET profile = excluded.profile, transport = excluded.transport,
-           host = excluded.host, port = excluded.port, unit = excluded.unit,
-           poll_every_s = excluded.poll_every_s
+           framing = excluded.framing, host = excluded.host, port = excluded.port,
+           device = excluded.device, baud_rate = excluded.baud_rate,
+           parity = excluded.parity, stop_bits = excluded.stop_bits,
+           unit = excluded.unit, poll_every_s = excluded.poll_every_s
 """
 DELETE_INSTALLATIONS = """
     DELETE FROM installation
@@ -230,7 +236,7 @@ def _write(conn: Connection[TupleRow], planned: Plan) -> None:
     conn.execute(MARK_DIRTY, _columns(old, _TOUCHED))
 
 
-_METER = ("serial", "profile", "transport", "host", "port", "unit", "poll_every_s")
+_METER = ("serial", *PARTICULARS)
 _INSTALLATION = (
     "account",
     "point",

@@ -240,6 +240,6 @@ def _from_to(change: "Change") -> str:
 def _place(entry: "Entry | None") -> str:
     if entry is None:
         return ""
-    at = f" at {entry.host}:{entry.port}/{entry.unit}" if entry.host else ""
+    at = f" at {entry.address}" if entry.address else ""
     left = f" until {entry.removed_at:%Y-%m-%d %H:%M} UTC" if entry.removed_at else ""
     return f"{entry.account}, {entry.point}{at}{left}"

@@ -58,6 +58,7 @@ CREATE TRIGGER installation_deleted AFTER DELETE ON installation
     FOR EACH STATEMENT EXECUTE FUNCTION note_master_change();
 
 CREATE INDEX meter_at_address ON meter (host, port, unit) WHERE host IS NOT NULL;
+CREATE INDEX meter_on_line ON meter (device, unit) WHERE device IS NOT NULL;
 
 -- What no CHECK can say, looked at when a transaction commits: a point holds one meter at
 -- a time, a meter is at one point at a time, and an address is one meter's of those that
@@ -95,14 +96,15 @@ BEGIN
     END IF;
     SELECT meter.serial INTO other
       FROM meter JOIN installation AS its USING (meter_id)
-     WHERE (meter.host, meter.port, meter.unit) = (mine.host, mine.port, mine.unit)
+     WHERE ((meter.host, meter.port, meter.unit) = (mine.host, mine.port, mine.unit)
+            OR (meter.device, meter.unit) = (mine.device, mine.unit))
        AND meter.meter_id <> mine.meter_id AND its.removed_at IS NULL
      LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'exclusion_violation', MESSAGE = format(
-            'Meters %s and %s cannot both stay at %s:%s/%s: give the one that left a '
-            'removed_at, or another address.',
-            mine.serial, other.serial, mine.host, mine.port, mine.unit);
+            'Meters %s and %s cannot both stay at %s/%s: give the one that left a '
+            'removed_at, or another address.', mine.serial, other.serial,
+            coalesce(mine.device, format('%s:%s', mine.host, mine.port)), mine.unit);
     END IF;
 END $$;
 
@@ -123,7 +125,7 @@ CREATE CONSTRAINT TRIGGER installation_fits
     WHEN (coalesce(current_setting('keywatt.checked', true), '') <> 'yes')
     EXECUTE FUNCTION check_master_change();
 CREATE CONSTRAINT TRIGGER meter_address_fits
-    AFTER UPDATE OF host, port, unit ON meter
+    AFTER UPDATE OF host, port, device, unit ON meter
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
     WHEN (coalesce(current_setting('keywatt.checked', true), '') <> 'yes')
     EXECUTE FUNCTION check_master_change();

@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -37,6 +38,25 @@ def test_a_line_says_what_a_site_file_says_of_a_meter(tmp_path) -> None:
             register_resolution=0.1,
         ),
     )
+
+
+LINE_OF_WIRE = {
+    "framing": "serial",
+    "host": None,
+    "port": None,
+    "device": "/dev/ttyUSB0",
+    "stop_bits": 2,
+}
+
+
+def test_a_meter_on_a_serial_line(tmp_path) -> None:
+    listed = read_meter_list(write_list(tmp_path, line(**LINE_OF_WIRE)))
+    (one,) = listed.entries
+    assert one.address == "/dev/ttyUSB0/1"
+    assert one.manner == ("serial", 9600, "none", 2)
+    path = tmp_path / "again.csv"
+    path.write_text(write_meter_list([one]), "utf-8")
+    assert read_meter_list(path).entries == (replace(one, new_point=True),)
 
 
 def test_what_is_left_out_is_the_profiles_or_the_usual(tmp_path) -> None:
@@ -95,6 +115,18 @@ def test_what_is_left_out_is_the_profiles_or_the_usual(tmp_path) -> None:
             {"report_every_s": 60},
             "report_every_s: must be empty for a meter over modbus.",
             id="a column of the other transport",
+        ),
+        pytest.param({"framing": "rtu"}, "framing: is 'rtu'", id="framing"),
+        pytest.param(
+            {"framing": "serial"},
+            "host: must be empty for a meter over modbus serial.",
+            id="a host on a serial line",
+        ),
+        pytest.param(
+            LINE_OF_WIRE | {"stop_bits": "3"}, "stop_bits: is 3, ", id="stop bits"
+        ),
+        pytest.param(
+            LINE_OF_WIRE | {"device": None}, "device: is missing", id="no device"
         ),
         pytest.param({"new_point": "perhaps"}, "new_point: is 'perhaps'", id="yes/no"),
         pytest.param({"point": "a\0b"}, "holds a control character.", id="control"),

@@ -130,6 +130,47 @@ def test_of_two_lines_that_exclude_each_other_the_second_is_refused(
     assert why.startswith(text)
 
 
+def wired(serial: str, **changes: object) -> Entry:
+    there = {"framing": "serial", "host": None, "port": None, "device": "/dev/ttyS0"}
+    return entry(serial=serial, **there | changes)
+
+
+@pytest.mark.parametrize(
+    ("change", "column", "text"),
+    [
+        pytest.param(
+            {},
+            "device",
+            "meter A (on line 2, account steel) is at /dev/ttyS0/1",
+            id="1",
+        ),
+        pytest.param(
+            {"unit": 2, "parity": "even"},
+            "parity",
+            "is even, but none for meter A (on line 2) at /dev/ttyS0; all meters there",
+            id="spoken to in two ways",
+        ),
+        pytest.param({"unit": 2}, None, None, id="beside it"),
+        pytest.param({"device": "/dev/ttyS1"}, None, None, id="on another line"),
+    ],
+)
+def test_a_serial_line_has_units_and_one_way_to_be_spoken_to(
+    change, column, text
+) -> None:
+    made = planned([wired("A"), wired("B", point="Hall", **change)])
+    assert [where for _, where, _ in refusals(made)] == ([column] if column else [])
+    if text:
+        assert refusals(made)[0][2].startswith(text)
+
+
+def test_all_meters_of_a_line_can_be_spoken_to_otherwise_at_once() -> None:
+    both = [wired("A"), wired("B", point="Hall", unit=2)]
+    faster = [replace(one, baud_rate=19_200) for one in both]
+    assert told(planned(faster, *both)) == [("A", "changed"), ("B", "changed")]
+    made = planned(faster[:1], *both)
+    assert refusals(made)[0][:2] == (2, "baud_rate")
+
+
 def test_a_swap_at_one_address_is_two_lines() -> None:
     old, new = entry(removed_at=LATER), entry(serial="B", installed_at=LATER)
     made = planned([new, old], entry())
@@ -176,8 +217,18 @@ def test_a_meter_cannot_have_its_next_address_before_it_moves() -> None:
     made = planned([entry(**ahead, unit=9)], entry())
     ((_, column, text),) = refusals(made)
     assert column == "installed_at"
-    assert text.startswith("lies ahead, but the meter would be asked at its new")
+    assert text.startswith("is not the time now: meter A is at 192.0.2.10:502/1, point")
     assert told(planned([entry(**ahead)], entry())) == [("A", "moved")]
+
+
+def test_what_is_listed_of_its_past_does_not_move_a_meter() -> None:
+    past = {"installed_at": SINCE - DAY, "removed_at": SINCE}
+    made = planned([entry(**past, unit=9)], entry())
+    assert [(line, column) for line, column, _ in refusals(made)] == [
+        (2, "installed_at")
+    ]
+    both = planned([entry(**past, unit=9), entry(unit=9)], entry())
+    assert told(both) == [("A", "added"), ("A", "moved")]
 
 
 def test_until_a_meter_moves_its_address_is_its_own() -> None:
@@ -206,6 +257,13 @@ def test_a_missing_meter_left_when_another_came_to_its_place() -> None:
     ((_, column, text),) = refusals(planned([new], entry()))
     assert column == "point"
     assert text.endswith("or apply with --remove-missing.")
+
+
+def test_a_missing_meter_without_an_address_is_replaced_by_nobody_elsewhere() -> None:
+    mqtt = {"transport": "mqtt", "host": None, "port": None, "unit": None}
+    new = entry(serial="B", account="steel", point="Hall", installed_at=LATER, **mqtt)
+    made = planned([new], entry(**mqtt), remove_missing=True)
+    assert sat(made, "A") == [("Main supply", SINCE, NOW)]
 
 
 def test_a_missing_meter_that_was_still_to_come_does_not() -> None:
