@@ -40,6 +40,11 @@ from meters.profile import Profile, ProfileError, load_profile, profile_names
 
 SERIAL = "^[A-Za-z0-9._-]{1,64}$"
 Serial = Annotated[str, StringConstraints(pattern=SERIAL)]
+Ratio = Annotated[Whole, Field(gt=0)]
+"""CT x PT x constant applied to register counts; 1 where set in the meter."""
+RegisterDigits = Annotated[Whole, Field(ge=1, le=15)]
+RegisterResolution = Annotated[Amount, Field(gt=0)]
+"""kWh (kvarh) of one register count."""
 
 _FOLDER = "folder"
 """In pydantic's context: where relative paths start."""
@@ -104,6 +109,8 @@ class MqttConnection(Form):
     """A meter that publishes by itself, under its serial."""
 
     transport: Literal["mqtt"] = "mqtt"
+    report_every_s: Annotated[Amount, Field(gt=0)] = 10.0
+    """How often it publishes: its silence is judged by that."""
 
 
 def _framing(entered: object) -> object:
@@ -134,33 +141,18 @@ class SiteMeter(Form):
     connection: Connection
     installed_at: Moment
     removed_at: Moment | None = None
-    ratio: Annotated[Whole, Field(gt=0)] = 1
-    """CT x PT x constant applied to register counts; 1 where set in the meter."""
-    register_digits: Annotated[Whole, Field(ge=1, le=15)] = Field(
+    ratio: Ratio = 1
+    register_digits: RegisterDigits = Field(
         default_factory=lambda given: _of_profile(given).register_digits
     )
-    register_resolution: Annotated[Amount, Field(gt=0)] = Field(
+    register_resolution: RegisterResolution = Field(
         default_factory=lambda given: _of_profile(given).register_resolution
     )
-    """kWh (kvarh) of one register count."""
 
     @field_validator("profile")
     @classmethod
     def _known_profile(cls, entered: str, info: ValidationInfo) -> str:
-        if not entered.endswith(".toml"):
-            if entered not in profile_names():
-                known = ", ".join(profile_names())
-                raise ValueError(
-                    f"no profile is called {entered!r}; there are {known}, and your"
-                    " own by the path of a .toml file"
-                )
-            return entered
-        path = Path((info.context or {}).get(_FOLDER, "."), entered).resolve()
-        try:
-            load_profile(path)
-        except ProfileError as exc:
-            raise ValueError(str(exc).removesuffix(".")) from None
-        return str(path)
+        return find_profile(entered, (info.context or {}).get(_FOLDER, "."))[0]
 
     @check_after(mode="after")
     def _fits_together(self) -> Self:
@@ -269,6 +261,37 @@ class Site(Form):
         """Return the meters of all accounts, in the file's order."""
         points = [point for account in self.accounts for point in account.points]
         return [meter for point in points for meter in point.meters]
+
+
+def find_profile(entered: str, folder: str | Path) -> tuple[str, Profile]:
+    """Return the name under which an entered profile is kept, and the profile.
+
+    Parameters
+    ----------
+    entered : str
+        One of ours by its name, or the path of a TOML file.
+    folder : path
+        Where a relative path starts.
+
+    Raises
+    ------
+    ValueError
+        There is none, or it holds a mistake: a sentence without its full stop.
+
+    """
+    if not entered.endswith(".toml"):
+        if entered not in profile_names():
+            known = ", ".join(profile_names())
+            raise ValueError(
+                f"no profile is called {entered!r}; there are {known}, and your"
+                " own by the path of a .toml file"
+            )
+        return entered, load_profile(entered)
+    path = Path(folder, entered).resolve()
+    try:
+        return str(path), load_profile(path)
+    except ProfileError as exc:
+        raise ValueError(str(exc).removesuffix(".")) from None
 
 
 def load_site(path: Path) -> Site:

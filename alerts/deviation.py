@@ -78,6 +78,9 @@ class Replay:
         Planned changes: within them nothing opens, and nothing is learnt.
     alerts : iterable of Span
         Deviation alerts on record, the standing one up to the first interval to judge.
+    silences : iterable of Span
+        When the meter was silent: what is known of that time is worked out, and proves
+        nothing about the load (METHODS §6: communication before the band).
 
     """
 
@@ -88,14 +91,15 @@ class Replay:
         *,
         windows: Iterable[Span],
         alerts: Iterable[Span],
+        silences: Iterable[Span] = (),
     ) -> None:
         windows = list(windows)
         self._on, self._load_kw = on, load_kw
         self._hysteresis = Hysteresis()
         self._days = days_of(on, load_kw, planned=windows, alarms=alerts)
         self._muted = np.zeros(load_kw.size, dtype=np.bool_)
-        for window in windows:
-            self._muted[self._quarter_hours(window)] = True
+        for muted in (*windows, *silences):
+            self._muted[self._quarter_hours(muted)] = True
         self._z = np.full(load_kw.size, np.nan)
         self._band_kw = np.full((3, load_kw.size), np.nan)
         self._like_days = 0

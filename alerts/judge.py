@@ -25,8 +25,10 @@ from storage.intervals import load_intervals
 from storage.judging import lock_judged_to, settled_to, store_judged_to
 from storage.master import load_account, load_point
 from storage.portfolio import UnusualSpan, load_unusual
+from storage.watching import load_silences
 
 KIND = "deviation"
+_QUARTER = timedelta(minutes=15)
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _FAR_FUTURE = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -61,7 +63,13 @@ def judge_point(conn: Connection[TupleRow], point_id: int, now: datetime) -> lis
     intervals = load_intervals(conn, point_id, start, stop)
     events = []
     if len(intervals):
-        replay = _replay(intervals, calendar, unusual, since if stood else None)
+        replay = _replay(
+            intervals,
+            calendar,
+            unusual,
+            since if stood else None,
+            load_silences(conn, point_id, start),
+        )
         for change in replay.changes(utc_us(since), utc_us(stop), stood):
             event_id = _apply(conn, point_id, change, unusual)
             events += [] if event_id is None else [event_id]
@@ -83,6 +91,7 @@ def _replay(
     calendar: SiteCalendar,
     unusual: list[UnusualSpan],
     stands_at: datetime | None,
+    silences: list[tuple[datetime, datetime | None]],
 ) -> Replay:
     """Lay out what is settled; the alert that stands at `stands_at` ends there."""
     first, last = (from_utc_us(int(us)) for us in intervals.start_us[[0, -1]])
@@ -96,6 +105,8 @@ def _replay(
             for alert in unusual
             if not alert.planned
         ],
+        # From the quarter-hour on in which the last reading came.
+        silences=[Span.of(first - _QUARTER, last) for first, last in silences],
     )
 
 

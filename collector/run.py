@@ -7,7 +7,7 @@ watch that notices meters which were added, changed or removed.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 import psycopg
@@ -16,6 +16,7 @@ from collector.counts import Counters, new_counters
 from collector.journal import Journal
 from collector.journaled import Journaled
 from collector.ledger import Ledger
+from collector.meter_watch import Changes, MeterWatch
 from collector.modbus.bus import ModbusBus
 from collector.modbus.poller import PolledMeter, poll
 from collector.mqtt.broker import BrokerAddress
@@ -25,14 +26,15 @@ from collector.parcel import ParcelQueue
 from collector.writer import Writer
 from meters.meter import Meter, Transport
 from meters.profile import ModbusProfile, ProfileError, load_profile
-from storage.database import DatabaseError, connect
-from storage.master import load_meters
+from storage.database import DatabaseError
 
 log = logging.getLogger(__name__)
 
 Now = Callable[[], datetime]
-_MODBUS = Transport.MODBUS
+_MODBUS, _MQTT = Transport.MODBUS, Transport.MQTT
 _LOOK_AT_MOST_EVERY_S = 1.0
+_STARTED_AT_ONCE = 20
+"""Polls: a few milliseconds' work."""
 DRAIN_S = 1.5
 """At the end, so long for what was read to be written."""
 
@@ -48,7 +50,7 @@ async def collect(
     on_meters: Callable[[Sequence[Meter]], None] = lambda _meters: None,
     client_id: str = "keywatt-collector",
     share: str | None = None,
-    refresh_every_s: float = 10.0,
+    refresh_every_s: float = 2.0,
     timeout_s: float = 2.0,
 ) -> None:
     """Read all meters until cancelled; then write what was read, and stop.
@@ -77,7 +79,8 @@ async def collect(
     share : str, optional
         Collectors of the same share divide the messages among them.
     refresh_every_s : float
-        How often added and removed meters are looked for. [s]
+        How often the database is asked whether meters are new, gone or changed: a
+        question of one row. [s]
     timeout_s : float
         How long a Modbus meter may take to answer. [s]
 
@@ -123,7 +126,8 @@ class _Collector:
         counts: Counters,
         on_ready: Callable[[], None],
     ) -> None:
-        self._url, self._now, self._counts = database_url, now, counts
+        self._now, self._counts = now, counts
+        self._watch = MeterWatch(database_url, now)
         self._on_ready: Callable[[], None] | None = on_ready
         self._queue = ParcelQueue()
         self._writer = Writer(self._queue, database_url, counts)
@@ -134,7 +138,9 @@ class _Collector:
             counts[_MODBUS].carry_over(self._journaled.waiting)
         self._intake = Intake(now, counts[Transport.MQTT].unassigned, self._publish)
         self._stranger_came = asyncio.Event()
-        self._polls: dict[int, tuple[Meter, asyncio.Task[None]]] = {}
+        self._polls: dict[int, asyncio.Task[None]] = {}
+        self._unpolled: dict[int, Meter] = {}
+        """Those that should be, but cannot."""
         self._buses: dict[str, ModbusBus] = {}
         self._group = asyncio.TaskGroup()
         self._said: set[str] = set()
@@ -216,22 +222,25 @@ class _Collector:
     async def _watch_meters(self) -> None:
         """Bring polls and topics in line with the database, again and again."""
         said, is_first = "", True
+        self._bind(())
         while True:
             self._stranger_came.clear()
             strangers = self._intake.held
             try:
-                meters = await asyncio.to_thread(self._load)
+                changes = await asyncio.to_thread(self._watch.look)
             except (DatabaseError, psycopg.Error) as exc:
                 if str(exc) != said:
                     log.warning("The list of meters cannot be read: %s", exc)
                 said = str(exc)
             else:
                 said = ""
-                self.on_meters(meters)
-                self._listen(meters)
+                if changes:
+                    log.info("Meters: %s.", changes)
+                    self.on_meters(list(self._watch.meters.values()))
+                self._listen(changes)
                 for parcel in self._intake.released(strangers):
                     self._queue.put_nowait(parcel)
-                await self._poll([m for m in meters if m.transport is _MODBUS])
+                await self._poll(changes)
                 if is_first:  # only now: before, every meter would be unknown
                     self._start_link()
                 is_first = False
@@ -245,43 +254,56 @@ class _Collector:
             async with asyncio.timeout(self.refresh_every_s - _LOOK_AT_MOST_EVERY_S):
                 await self._stranger_came.wait()
 
-    def _load(self) -> Sequence[Meter]:
-        with connect(self._url) as conn:
-            return load_meters(conn, self._now())
-
     def _start_link(self) -> None:
         if self.link is None:
             self.is_ready()
         else:
             self._group.create_task(self.link.keep(), name="mqtt")
 
-    def _listen(self, meters: Sequence[Meter]) -> None:
-        topics = self._intake.bind(m for m in meters if m.transport is Transport.MQTT)
+    def _listen(self, changes: Changes) -> None:
+        """Bind topics to their meters, where something is new about those."""
+        known = self._watch.meters.values()
+        news = [*changes.gone, *changes.come]
+        if any(meter.transport is _MQTT for meter in news) or self._intake.unheard:
+            self._bind(meter for meter in known if meter.transport is _MQTT)
+
+    def _bind(self, meters: Iterable[Meter]) -> None:
+        topics = self._intake.bind(meters)
         if self.link is not None:
             self.link.listen(topics)
 
-    async def _poll(self, meters: Sequence[Meter]) -> None:
-        """Start and stop polls, so that these meters are polled as they are now."""
-        wanted = {meter.meter_id: meter for meter in meters}
-        stopping: set[asyncio.Task[None]] = set()
-        stopped: list[int] = []
-        for meter_id, (meter, task) in list(self._polls.items()):
-            if wanted.get(meter_id) != meter or task.done():
-                task.cancel()
-                stopping.add(task)
-                stopped.append(meter_id)
-                del self._polls[meter_id]
+    async def _poll(self, changes: Changes) -> None:
+        """Stop and start polls, but leave alone those of which nothing is new."""
+        gone = [meter for meter in changes.gone if meter.transport is _MODBUS]
+        come = [meter for meter in changes.come if meter.transport is _MODBUS]
+        stopping = {
+            self._polls.pop(meter.meter_id)
+            for meter in gone
+            if meter.meter_id in self._polls
+        }
+        for task in stopping:
+            task.cancel()
         if stopping:  # one that is just connecting would leave its connection open
             await asyncio.wait(stopping, timeout=self.timeout_s)
-            self._counts[_MODBUS].give_up(stopped)
-        used = {meter.bus.place for meter, _ in self._polls.values()}
+            self._counts[_MODBUS].give_up([meter.meter_id for meter in gone])
+        for meter in gone:
+            self._unpolled.pop(meter.meter_id, None)
+        self._close_unused()
+        come, self._unpolled = [*self._unpolled.values(), *come], {}
+        for number, meter in enumerate(come, start=1):
+            self._start(meter)
+            if number % _STARTED_AT_ONCE == 0:
+                await asyncio.sleep(0)  # the others go on meanwhile
+
+    def _close_unused(self) -> None:
+        meters = self._watch.meters
+        used = {meters[meter_id].bus.place for meter_id in self._polls}
         for place in self._buses.keys() - used:
             self._buses.pop(place).close()
-        for meter_id in wanted.keys() - self._polls.keys():
-            self._start(wanted[meter_id])
 
     def _start(self, meter: Meter) -> None:
-        """Start to poll one meter, if it can be."""
+        """Start to poll one meter; where it cannot be, it is tried again later."""
+        self._unpolled[meter.meter_id] = meter
         try:
             profile = load_profile(meter.profile)
         except ProfileError as exc:
@@ -305,12 +327,12 @@ class _Collector:
             )
             return
         polled = PolledMeter.of(meter, profile, bus)
+        del self._unpolled[meter.meter_id]
         out = self._journaled or self._queue
-        task = self._group.create_task(
+        self._polls[meter.meter_id] = self._group.create_task(
             poll(polled, out, self._counts[_MODBUS].of(meter.meter_id), self._now),
             name=f"poll of {meter.serial}",
         )
-        self._polls[meter.meter_id] = (meter, task)
 
     def _say_once(self, text: str) -> None:
         if text not in self._said:

@@ -23,8 +23,10 @@ from alerts import desk
 from alerts.lifecycle import AlertError
 from dashboard import charts
 from reports import account_review as reviewing
+from reports import meter_views as metering
 from reports import portfolio as standing
 from reports.account_views import AccountReview
+from reports.meter_views import MeterView
 from reports.portfolio import Portfolio
 from reports.texts import Language, text
 from reports.today import AccountToday
@@ -89,7 +91,7 @@ def source() -> Source:
 
 def forget() -> None:
     """Drop the kept answers, after something was changed."""
-    for kept in (_portfolio, _today, _review, _accounts):
+    for kept in (_portfolio, _today, _review, _accounts, _meters):
         kept.clear()
 
 
@@ -124,6 +126,11 @@ def today(code: str) -> AccountToday:
 def review(code: str, days: int) -> AccountReview:
     """Return one account over some days; `UnknownAccountError` as in `today`."""
     return _review(code, days, source().manager)
+
+
+def meters(code: str) -> tuple[MeterView, ...]:
+    """Return one account's meters; `UnknownAccountError` as in `today`."""
+    return _meters(code, source().manager)
 
 
 def acknowledge(alert_id: int, why: str) -> None:
@@ -185,3 +192,9 @@ def _today(code: str, manager: str | None) -> AccountToday:
 def _review(code: str, days: int, manager: str | None) -> AccountReview:
     with _connection() as conn:
         return reviewing.account_review(conn, code, now(), days=days, manager=manager)
+
+
+@st.cache_data(ttl=TODAY_KEPT_S, show_spinner=False, max_entries=200)
+def _meters(code: str, manager: str | None) -> tuple[MeterView, ...]:
+    with _connection() as conn:
+        return metering.meters_of(conn, code, now(), manager)

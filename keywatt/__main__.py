@@ -18,6 +18,7 @@ from keywatt.commands import (
     database,
     demo,
     doctor,
+    meters,
     probe,
     profiles,
     replay,
@@ -53,6 +54,7 @@ services.add_to(app)
 simulate.add_to(app)
 database.add_to(app)
 site.add_to(app)
+meters.add_to(app)
 profiles.add_to(app)
 probe.add_to(app)
 status.add_to(app)

@@ -12,6 +12,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from alerts.meter_clock import LIMIT_S
 from collector.mqtt.broker import BrokerAddress, MqttError
 from collector.mqtt.publish import connected
 from keywatt import embedded
@@ -25,6 +26,7 @@ from storage.health import (
     load_refused,
     load_server,
 )
+from storage.watching import load_watched
 
 LATE_AFTER = timedelta(minutes=15)
 """An interval without a reading in it: nothing can be settled."""
@@ -105,6 +107,7 @@ def _data(conn: Connection[TupleRow], now: datetime) -> Iterator[Check]:
     if load_server(conn).pending_migrations:
         return  # the tables asked for below may not be there yet
     yield _meters(conn, now)
+    yield _clocks(conn, now)
     yield _settling(conn)
     yield _collected(conn, now)
     yield _quarantine(conn, now)
@@ -135,6 +138,35 @@ def _meters(conn: Connection[TupleRow], now: datetime) -> Check:
         text=f"{len(late)} of {len(meters)} are late: {named}{more}.",
         remedy="Is keywatt collect running, and does it reach them? Its log says.",
     )
+
+
+def _clocks(conn: Connection[TupleRow], now: datetime) -> Check:
+    given = [m for m in load_watched(conn, now) if m.drift_s is not None]
+    off = sorted(((abs(m.drift_s or 0.0), m) for m in given), key=lambda one: -one[0])
+    wrong = [meter for off_s, meter in off if off_s > LIMIT_S]
+    limit = in_words(timedelta(seconds=LIMIT_S))
+    if not wrong:
+        text = f"All {len(given)} that could be compared are within {limit}."
+        return Check(
+            verdict=Verdict.OK,
+            subject="clocks",
+            text=text if given else "No meter's clock could be compared yet.",
+        )
+    named = ", ".join(f"{m.serial} ({_off(m.drift_s)})" for m in wrong[:_MOST_NAMED])
+    more = f" and {len(wrong) - _MOST_NAMED} more" if len(wrong) > _MOST_NAMED else ""
+    count = f"{len(wrong)} of {len(given)}"
+    return Check(
+        verdict=Verdict.WARN,
+        subject="clocks",
+        text=f"{count} are off by more than {limit}: {named}{more}.",
+        remedy="Set the meter's clock: its energy comes into the wrong quarter-hour.",
+    )
+
+
+def _off(drift_s: float | None) -> str:
+    drift_s = drift_s or 0.0
+    how = "ahead" if drift_s > 0 else "behind"
+    return f"{in_words(timedelta(seconds=abs(drift_s)))} {how}"
 
 
 def _settling(conn: Connection[TupleRow]) -> Check:

@@ -14,25 +14,29 @@ tick; and its retries cannot be joined with "one waiting at most".)
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from time import monotonic
+from types import MappingProxyType
 
 import psycopg
 from procrastinate import App, PsycopgConnector, exceptions
 from procrastinate.jobs import Status
 
 from alerts.judge import judge_point
+from alerts.judge_meters import judge_meters
 from alerts.notice import Channel, DeliveryError
 from alerts.notify.apprise_url import AppriseUrl
 from alerts.notify.crew_topic import CrewTopic, Publish
 from alerts.routing import tell_next, to_be_told
 from keywatt.complaints import Complaints
+from keywatt.pace import Pace
 from keywatt.settling import settle_point
 from keywatt.threads import in_thread
 from reports.wording import Language
+from storage.clocks import forget_drifts
 from storage.database import DatabaseError, connect, connect_async
 from storage.dirty import mark_touched
 from storage.intervals import refresh_hourly
@@ -43,37 +47,11 @@ Now = Callable[[], datetime]
 
 _SETTLE = "settle_and_judge"
 _DELIVER = "deliver"
+_WATCH = "judge_meters"
+_METERS = "meters"
 _HOUR = timedelta(hours=1)
 _LATE = timedelta(days=1)
 """The hourly sums of older intervals are brought up to date at once."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Pace:
-    """How often the worker looks and how long it waits, in seconds of the machine."""
-
-    look_every_s: float = 1.0
-    heartbeat_every_s: float = 5.0
-    stalled_after_s: float = 20.0
-    """A worker without a heartbeat for so long is dead; its jobs are freed."""
-    first_back_off_s: float = 5.0
-    """After a failure; doubled with each further one."""
-    longest_back_off_s: float = 600.0
-    finish_within_s: float = 1.5
-    """What jobs in progress are given when the worker is stopped."""
-    concurrency: int = 4
-
-    def back_off_s(self, failures: int) -> float:
-        """Return how long to wait after so many failures in a row.
-
-        Examples
-        --------
-        >>> [Pace().back_off_s(n) for n in (1, 2, 3, 20)]
-        [5.0, 10.0, 20.0, 600.0]
-
-        """
-        doublings = min(failures - 1, 30)
-        return min(self.first_back_off_s * 2.0**doublings, self.longest_back_off_s)
 
 
 async def run_worker(
@@ -84,6 +62,7 @@ async def run_worker(
     stop: asyncio.Event,
     *,
     language: Language = "en",
+    speed: float = 1.0,
     pace: Pace | None = None,
 ) -> None:
     """Work until `stop` is set; without the database, wait for it to come back.
@@ -103,6 +82,8 @@ async def run_worker(
         done by the next worker.
     language : str
         In which alerts are told.
+    speed : float
+        How much faster than the machine's the site's clock runs.
     pace : Pace or None
         Other than the usual one, for tests.
 
@@ -112,7 +93,8 @@ async def run_worker(
     channels: list[Channel] = [CrewTopic(publish)]
     if apprise_url:
         channels.append(AppriseUrl(apprise_url))
-    worker = _Worker(database_url, now, channels, language, pace or Pace())
+    pace = pace or Pace()
+    worker = _Worker(database_url, now, channels, language, pace, speed=speed)
     failures = 0
     while not stop.is_set():
         try:
@@ -136,7 +118,11 @@ class _Worker:
         channels: Sequence[Channel],
         language: Language,
         pace: Pace,
+        *,
+        speed: float,
     ) -> None:
+        self._speed = speed
+        self._meters_due = 0.0
         self._url = database_url
         self._now = now
         self._channels = {channel.name: channel for channel in channels}
@@ -149,6 +135,7 @@ class _Worker:
         )
         self._app.task(name=_SETTLE)(self._settle_and_judge)
         self._app.task(name=_DELIVER)(self._deliver)
+        self._app.task(name=_WATCH)(self._watch_meters)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set or the database goes away."""
@@ -196,6 +183,9 @@ class _Worker:
             for channel in channels:
                 if _channel_key(channel) not in busy:
                     await self._defer_channel(channel)
+            if monotonic() >= self._meters_due and _METERS not in busy:
+                self._meters_due = monotonic() + self._pace.meters_every_s
+                await self._defer(_WATCH, _METERS)
             await asyncio.sleep(self._pace.look_every_s)
 
     def _what_is_left(self) -> tuple[list[int], list[str]]:
@@ -231,6 +221,17 @@ class _Worker:
             if settled.first_start and settled.first_start < now - _LATE:
                 conn.autocommit = True
                 refresh_hourly(conn, settled.first_start - _HOUR, now)
+
+    async def _watch_meters(self, failures: int = 0) -> None:
+        if not await self._tried(_METERS, self._judge_meters):
+            await self._defer(_WATCH, _METERS, failures + 1)
+
+    def _judge_meters(self) -> None:
+        now = self._now()
+        with connect(self._url) as conn:
+            judge_meters(conn, now, speed=self._speed)
+            forget_drifts(conn, now)
+            conn.commit()
 
     async def _deliver(self, channel: str, failures: int = 0) -> None:
         if channel not in self._channels:  # another worker has it
@@ -284,7 +285,11 @@ class _Worker:
         await self._defer(_DELIVER, key, failures, {"channel": channel})
 
     async def _defer(
-        self, task: str, key: str, failures: int, about: dict[str, int | str]
+        self,
+        task: str,
+        key: str,
+        failures: int = 0,
+        about: Mapping[str, int | str] = MappingProxyType({}),
     ) -> None:
         """Put one job in the queue, after a back-off where it has failed before."""
         wait_s = self._pace.back_off_s(failures) if failures else 0.0

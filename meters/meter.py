@@ -67,7 +67,7 @@ class Meter:
     """Name of a file in meters/profiles, without its ending."""
     transport: Transport
     framing: Framing = Framing.TCP
-    """Modbus only, as all up to `poll_every_s`."""
+    """Modbus only, as all up to `unit`."""
     host: str | None = None
     """Where its gateway listens."""
     port: int | None = None
@@ -79,6 +79,7 @@ class Meter:
     unit: int | None = None
     """Unit id on its bus."""
     poll_every_s: float = 10.0
+    """How often it is asked; how often it publishes, over MQTT."""
     installed_at: datetime | None = None
     """Start of its current installation: nothing measured earlier is believed."""
     removed_at: datetime | None = None

@@ -27,6 +27,8 @@ __all__ = [
     "load_points",
     "load_processes",
     "load_tariff",
+    "master_version",
+    "next_turn",
 ]
 
 
@@ -164,6 +166,32 @@ def load_meters(conn: Connection[TupleRow], now: datetime | None = None) -> list
         )
         for row in rows
     ]
+
+
+SELECT_VERSION = "SELECT version FROM master_version"
+
+
+def master_version(conn: Connection[TupleRow]) -> int:
+    """Return a number that is another once a meter or an installation is changed.
+
+    Read it before the meters: what is changed in between then counts as news again.
+    """
+    row = conn.execute(SELECT_VERSION).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+SELECT_NEXT_TURN = """
+    SELECT min(turn)
+      FROM installation
+     CROSS JOIN LATERAL (VALUES (installed_at), (removed_at)) AS its (turn)
+     WHERE turn > %(now)s
+"""
+
+
+def next_turn(conn: Connection[TupleRow], now: datetime) -> datetime | None:
+    """Return when a meter comes or leaves next, as is entered already; None = never."""
+    row = conn.execute(SELECT_NEXT_TURN, {"now": now}).fetchone()
+    return None if row is None else row[0]
 
 
 SELECT_INSTALLATIONS = """

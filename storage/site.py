@@ -269,9 +269,10 @@ def _apply_meter(conn: Connection[TupleRow], meter: SiteMeter) -> int:
         "parity": "none",
         "stop_bits": 1,
         "unit": None,
-        "poll_every_s": 10.0,
     }
-    if not isinstance(meter.connection, MqttConnection):
+    if isinstance(meter.connection, MqttConnection):
+        row["poll_every_s"] = meter.connection.report_every_s
+    else:
         row |= meter.connection.model_dump()
     return _one(conn, UPSERT_METER, row)
 

@@ -12,6 +12,7 @@ from analytics.settle import Intervals
 from meters.quantity import COLUMN, QUANTITIES, Quantity
 from meters.reading import ReadingBatch, utc_us
 from meters.refusal import Refusal
+from storage.clocks import store_drifts
 from storage.database import connect_async
 from storage.readings import Written, write_batch
 from tests.fix_timescale import Store
@@ -116,3 +117,17 @@ def write(
             )
 
     return asyncio.run(work())
+
+
+def compare(
+    store: Store, meter_id: int, drifts: Sequence[tuple[datetime, float]]
+) -> None:
+    """Store how far a meter's clock was ahead, in one batch."""
+
+    async def work() -> None:
+        conn = await connect_async(store.url)
+        async with conn:
+            at, drift_s = zip(*drifts, strict=True)
+            await store_drifts(conn, [meter_id] * len(at), at, drift_s)
+
+    asyncio.run(work())

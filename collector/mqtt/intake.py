@@ -45,6 +45,14 @@ class _Held(NamedTuple):
     done: Done
 
 
+class _Known(NamedTuple):
+    """A meter that can be listened to."""
+
+    meter: Meter
+    profile: MqttProfile
+    topic: str
+
+
 class Intake:
     """Judges messages by the meters that are known at the moment."""
 
@@ -55,10 +63,14 @@ class Intake:
         self._speakers: dict[str, Speaker] = {}
         """Of plain payloads, by topic: the fast way."""
         self._listener = Listener()
+        self._known: dict[int, _Known] = {}
+        """By `meter_id`: most are the same at the next `bind`."""
         self._held: list[_Held] = []
         self._said: set[str] = set()
         self.wanted: tuple[Wanted, ...] = ()
         """What `bind` found that is to be subscribed, and how."""
+        self.unheard = 0
+        """How many meters `bind` was given and cannot listen to: try them again."""
 
     @property
     def held(self) -> int:
@@ -77,12 +89,12 @@ class Intake:
             for profile in shipped
             if isinstance(profile, MqttProfile) and profile.strangers == "quarantine"
         ]
-        known = [
-            (meter, profile)
-            for meter in meters
-            if (profile := self._profile_of(meter)) is not None
-        ]
-        self.wanted = self._listener.bind(known, always)
+        given = [self._known_of(meter) for meter in meters]
+        known = [one for one in given if one is not None]
+        self.unheard = len(given) - len(known)
+        self._known = {one.meter.meter_id: one for one in known}
+        pairs = [(meter, profile) for meter, profile, _ in known]
+        self.wanted = self._listener.bind(pairs, always)
         self._speakers = _plain_speakers(known)
         return tuple(dict.fromkeys(wanted.topic for wanted in self.wanted))
 
@@ -164,13 +176,15 @@ class Intake:
             done=done,
         )
 
-    def _profile_of(self, meter: Meter) -> MqttProfile | None:
-        """Find a meter's profile; say once what is wrong with it."""
+    def _known_of(self, meter: Meter) -> _Known | None:
+        """Find a meter's profile and topic; say once what is wrong with it."""
+        before = self._known.get(meter.meter_id)
+        if before is not None and before.meter == meter:
+            return before
         try:
             profile = load_profile(meter.profile)
             if isinstance(profile, MqttProfile):
-                topic_of(profile, meter.serial)  # which its serial number must fit
-                return profile
+                return _Known(meter, profile, topic_of(profile, meter.serial))
             text = f"profile {meter.profile} is not one of MQTT."
         except ProfileError as exc:
             text = str(exc)
@@ -183,18 +197,15 @@ class Intake:
         return None
 
 
-def _plain_speakers(
-    meters: Iterable[tuple[Meter, MqttProfile]],
-) -> dict[str, Speaker]:
+def _plain_speakers(meters: Iterable[_Known]) -> dict[str, Speaker]:
     """Return who alone speaks on a topic, and plainly."""
     readers: dict[int, RowReader | None] = {}
     speakers: dict[str, Speaker] = {}
     shared: set[str] = set()
-    for meter, profile in meters:
+    for meter, profile, topic in meters:
         if id(profile) not in readers:
             readers[id(profile)] = row_reader(profile)
         reader = readers[id(profile)]
-        topic = topic_of(profile, meter.serial)
         if topic in speakers or reader is None:
             shared.add(topic)
         else:

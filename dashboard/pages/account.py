@@ -5,7 +5,15 @@ import time
 import streamlit as st
 
 from accounts.account import Account
-from dashboard import alert_markup, charts, data, figures, markup, phrase
+from dashboard import (
+    alert_markup,
+    charts,
+    data,
+    figures,
+    markup,
+    meter_markup,
+    phrase,
+)
 from dashboard.pages.alert_actions import alert_card
 from dashboard.sparkline import as_image, sparkline
 from reports.account_views import AccountReview
@@ -72,6 +80,7 @@ def show(account: Account) -> None:
     st.html(markup.account_head(account, data.reader(account)))
     today_section(account.code)
     period_section(account)
+    meters_section(account)
 
 
 @st.fragment(run_every=REFRESH_S)
@@ -151,6 +160,19 @@ def period_section(account: Account) -> None:
         _advice_card(review, reader)
         _tariff_card(review, reader)
     _history_card(review, reader)
+
+
+@st.fragment(run_every=REFRESH_S)
+def meters_section(account: Account) -> None:
+    """List the meters and how they fare, again every few seconds."""
+    reader = data.reader(account)
+    try:
+        shown = data.meters(account.code)
+    except data.ServiceAwayError:
+        return  # today's section says it
+    with st.container(key="card-meters"):
+        st.html(f"<h2>{phrase.said('section-meters', reader)}</h2>")
+        st.html(meter_markup.meters(shown, reader))
 
 
 def _asked_days() -> int:

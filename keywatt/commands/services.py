@@ -136,14 +136,22 @@ def _work(settings: "Settings") -> None:
     from keywatt.running import migrated, run_until_stopped
 
     begin_service(settings)
-    url, now = migrated(settings), settings.site_clock().now
+    url, clock = migrated(settings), settings.site_clock()
     publish = partial(publish_now, broker_of(settings))
     apprise_url = settings.apprise_url
     secret = apprise_url.get_secret_value() if apprise_url else None
 
     async def main(stop: asyncio.Event) -> None:
         announce_ready(settings)
-        await run_worker(url, now, publish, secret, stop, language=settings.language)
+        await run_worker(
+            url,
+            clock.now,
+            publish,
+            secret,
+            stop,
+            language=settings.language,
+            speed=clock.speed,
+        )
 
     run_until_stopped(main)
 

@@ -28,7 +28,8 @@ def test_the_handbook_example_loads() -> None:
     assert meter.connection == ModbusConnection(host="192.0.2.10", port=502, unit=1)
     # Midnight in Shanghai is 16:00 UTC of the day before.
     assert meter.installed_at == datetime(2025, 12, 31, 16, tzinfo=UTC)
-    assert cold_store.points[0].meters[0].connection == MqttConnection()
+    told = MqttConnection(report_every_s=60.0)
+    assert cold_store.points[0].meters[0].connection == told
     assert site.tariff_of(steel).currency == "CNY"
     assert [m.serial for m in site.meters()] == ["ST-1001", "CS-2001"]
 

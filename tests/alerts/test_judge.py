@@ -6,6 +6,7 @@ import pytest
 
 from alerts.desk import acknowledge, mark_planned
 from alerts.judge import judge_point
+from storage.alerts import lock_standing_alert, open_alert, set_state
 from storage.deliveries import channels_waiting, note_news
 from storage.judging import judge_again, points_due
 from tests.fix_seeded_accounts import add_load
@@ -265,3 +266,25 @@ def test_a_judged_point_is_not_due_until_the_next_interval(running_plant) -> Non
 def test_nothing_settled_is_nothing_judged(plant, hours) -> None:
     now = at(FIRST_DAY, hours)
     assert judge_point(plant.conn, plant.point_id, now) == []
+
+
+@pytest.mark.parametrize("is_over", [True, False], ids=["over", "still silent"])
+def test_what_is_worked_out_over_a_silence_alarms_nobody(
+    running_plant, is_over
+) -> None:
+    # Silent from 10:10 to 13:00; the energy in between is known only as a whole.
+    plant = running_plant
+    plant.run_each_quarter(at(TODAY, 10))
+    figures = {"serial": "M", "since_at": at(TODAY, 10, 10).isoformat()}
+    said = {"who": "keywatt", "why": "", "at": at(TODAY, 10, 25)}
+    named = {"kind": "meter-silent", "code": "meter-silent", "figures": figures}
+    open_alert(plant.conn, plant.point_id, **named, **said)
+    silent = lock_standing_alert(plant.conn, plant.point_id, "meter-silent")
+    if is_over:
+        set_state(plant.conn, silent.alert_id, "resolved", at(TODAY, 13))
+    plant.run_each_quarter(at(TODAY, 13), load_kw=100.0)
+    assert [a.kind for a in plant.alerts()] == ["meter-silent"]
+    # What is measured after it counts again, once three intervals prove it.
+    plant.run_each_quarter(at(TODAY, 14), load_kw=100.0)
+    deviations = [a.opened_at for a in plant.alerts() if a.kind == "deviation"]
+    assert deviations == ([at(TODAY, 13, 45)] if is_over else [])

@@ -20,6 +20,7 @@ from reports.account_views import (
 )
 from reports.alert_views import AlertEventView, AlertView
 from reports.load_curve import QUARTER_US, LoadCurve
+from reports.meter_views import MeterView
 from reports.portfolio import Portfolio
 from reports.today import AccountToday
 
@@ -176,4 +177,17 @@ def review(
         has_processes=True,
         alerts=alerts,
         findings=(),
+    )
+
+
+def meter(serial: str, *, age_s: float | None, drift_s: float | None) -> MeterView:
+    """One meter of the account."""
+    return MeterView(
+        serial=serial,
+        profile="eastron-sdm630",
+        point_name="Main supply",
+        newest_at=None if age_s is None else NOW - timedelta(seconds=age_s),
+        age_s=age_s,
+        drift_s=drift_s,
+        compared_at=None if drift_s is None else NOW,
     )

@@ -1,11 +1,15 @@
+import asyncio
+import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
 
 from alerts.lifecycle import AlertError
 from dashboard import data
 from storage import alerts as stored
-from storage.database import connect
+from storage.clocks import store_drifts
+from storage.database import connect, connect_async
 from tests.dashboard import made
 from tests.dashboard.pages_under_test import configure, html, metrics, run
 
@@ -14,10 +18,11 @@ from tests.dashboard.pages_under_test import configure, html, metrics, run
 def show(monkeypatch):
     """Put hand-made reports in place of the database's."""
 
-    def put(today, review):
+    def put(today, review, meters=()):
         configure()
         monkeypatch.setattr(data, "today", lambda _code: today)
         monkeypatch.setattr(data, "review", lambda _code, _days: review)
+        monkeypatch.setattr(data, "meters", lambda _code: meters)
         return run("account", account="steel")
 
     return put
@@ -42,6 +47,53 @@ def test_what_people_typed_is_shown_as_text(show) -> None:
     page = show(made.today(alerts=(alert,)), made.review(alerts=(alert,)))
     assert "&lt;b&gt;crane&lt;/b&gt; repair" in html(page)
     assert "<b>crane" not in html(page)
+
+
+def listed(page) -> list[list[str]]:
+    """Return the cells of the table of meters, as text."""
+    table = re.search(r'<table class="kw-meters">(.*?)</table>', html(page))
+    assert table
+    rows = re.findall(r"<tr>(.*?)</tr>", table[1])
+    cells = [re.findall(r"<t[hd]>(.*?)</t[hd]>", row) for row in rows]
+    return [[unescape(re.sub(r"<.*?>", "", cell)) for cell in row] for row in cells]
+
+
+def test_meters_are_listed_with_their_newest_reading_and_their_clock(show) -> None:
+    meters = (
+        made.meter("ST-1", age_s=12.0, drift_s=0.4),
+        made.meter("ST-2", age_s=12.0, drift_s=-252.0),
+        made.meter("<b>3", age_s=7200.0, drift_s=31.0),
+        made.meter("ST-4", age_s=None, drift_s=None),
+    )
+    page = show(made.today(), made.review(), meters)
+    assert listed(page) == [
+        ["Meter", "Type", "Point", "Newest reading", "Clock"],
+        ["ST-1", "eastron-sdm630", "Main supply", "12 s ago", "right"],
+        ["ST-2", "eastron-sdm630", "Main supply", "12 s ago", "4 min behind"],
+        ["<b>3", "eastron-sdm630", "Main supply", "2 h ago, late", "31 s ahead"],
+        ["ST-4", "eastron-sdm630", "Main supply", "never", "gives none"],
+    ]
+    warned = re.findall(r'kw-warn">([^<]*)<', html(page))
+    assert warned[-3:] == ["4 min behind", "2 h ago, late", "never"]
+
+
+def test_meters_come_from_the_database(seeded) -> None:
+    asyncio.run(drift(seeded.url, seeded.steel.meter_id))
+    configure(seeded.url, language="zh")
+    page = run("account", account="steel")
+    # Read two minutes ago; its clock was compared then.
+    assert listed(page)[1] == [
+        "M-steel",
+        "keywatt-json",
+        "Main supply",
+        "2 分钟前",
+        "慢 4 分钟",
+    ]
+
+
+async def drift(url: str, meter_id: int) -> None:
+    async with await connect_async(url) as conn:
+        await store_drifts(conn, [meter_id], [made.NOW], [-252.0])
 
 
 def test_an_account_without_load_says_what_to_wait_for(seeded) -> None:

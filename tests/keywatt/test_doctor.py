@@ -7,6 +7,7 @@ import pytest
 from meters.meter import Transport
 from meters.reading import Reading, batch_of
 from meters.refusal import Reason, Refusal
+from storage.clocks import store_drifts
 from storage.database import connect_async
 from storage.readings import write_batch
 from tests.fix_broker import free_port
@@ -94,3 +95,27 @@ def test_late_meters_and_refusals_are_named(keywatt, healthy, example_site) -> N
     assert found["readings"]["text"] == ("In 24 h: mqtt not-json 1, mqtt stored 1.")
     assert found["quarantine"]["text"].startswith("Refused in 24 h: not-json 1.")
     assert said.code == 0
+
+
+async def compare(url: str, *drifts: tuple[int, float]) -> None:
+    """Store how far meters' clocks are ahead."""
+    async with await connect_async(url) as conn:
+        ids, drift_s = zip(*drifts, strict=True)
+        await store_drifts(conn, ids, [NOW] * len(ids), drift_s)
+
+
+def test_clocks_that_are_off_are_named(keywatt, healthy, example_site) -> None:
+    assert keywatt("site", "apply", example_site, **healthy).code == 0
+
+    def clocks(*drifts: tuple[int, float]) -> tuple[str, str]:
+        if drifts:
+            asyncio.run(compare(healthy["database_url"], *drifts))
+        found = by_subject(keywatt("doctor", "--json", **healthy).out)["clocks"]
+        return found["verdict"], found["text"]
+
+    assert clocks() == ("ok", "No meter's clock could be compared yet.")
+    within = "All 1 that could be compared are within 3 min."
+    assert clocks((1, 180.0)) == ("ok", within)
+    named = "CS-2001 (2 h behind), ST-1001 (7 min ahead)."
+    off = f"2 of 2 are off by more than 3 min: {named}"
+    assert clocks((1, 400.0), (2, -7500.0)) == ("warn", off)

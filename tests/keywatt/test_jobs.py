@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import numpy as np
@@ -24,13 +24,15 @@ from keywatt.jobs import Pace, run_worker
 from keywatt.threads import in_thread
 from storage.database import connect
 from storage.dirty import mark_touched
-from tests.fix_seeded_accounts import add_account
+from tests.fix_seeded_accounts import INSERT_READING, add_account
 from tests.plant import FIRST_DAY, TODAY, at, usual_kw
 from tests.registers import readings_of, write
 
 NOW = at(TODAY, 12)
+JOBS_OF_POINTS = "FROM procrastinate_jobs WHERE task_name <> 'judge_meters'"
 PACE = Pace(
     look_every_s=0.1,
+    meters_every_s=0.1,
     heartbeat_every_s=0.2,
     stalled_after_s=1.0,
     first_back_off_s=0.2,
@@ -123,7 +125,32 @@ def test_readings_become_an_alert_at_the_crews_and_in_a_web_service(
     count = rows(database, "SELECT count(*) FROM energy_interval")[0][0]
     assert count == usual_kw(at(FIRST_DAY, 0), NOW).size
     assert rows(database, "SELECT * FROM dirty_point_day") == []
-    assert rows(database, "SELECT * FROM procrastinate_jobs") == []
+    assert rows(database, f"SELECT * {JOBS_OF_POINTS}") == []
+
+
+def test_a_meter_that_falls_silent_is_told_though_no_message_comes(database) -> None:
+    with connect(database) as conn:
+        seeded = add_account(conn, "mill", read_at=NOW - timedelta(minutes=20))
+    crews = Crews()
+
+    async def main() -> None:
+        async with worker(database, crews.publish):
+            await until(lambda: crews.messages)
+            with connect(database) as conn:
+                heard = {"meter_id": seeded.meter_id, "at": NOW}
+                conn.execute(INSERT_READING, heard)
+            await until(lambda: len(crews.messages) == 2)
+
+    asyncio.run(main())
+    opened, resolved = crews.messages
+    assert (opened["action"], opened["kind"]) == ("opened", "meter-silent")
+    # 11:40 in Seoul; a quarter-hour later it counts as silent.
+    assert opened["at"] == "2026-04-29T02:55:00Z"
+    assert opened["text"] == (
+        "Meter M-mill has given no reading since Wed 29 Apr 11:40; one is due every"
+        " 10 s. Of 1 meters 1 are silent."
+    )
+    assert (resolved["action"], resolved["why"]) == ("resolved", "a reading came again")
 
 
 def test_a_failing_channel_blocks_no_other_and_is_tried_again(
@@ -244,7 +271,7 @@ def test_what_a_killed_worker_was_settling_is_settled_by_the_next(database) -> N
         process = child(database)
         asyncio.run(until(lambda: rows(database, waiting)))
         kill(process)
-        assert rows(database, "SELECT status FROM procrastinate_jobs") == [("doing",)]
+        assert rows(database, f"SELECT status {JOBS_OF_POINTS}") == [("doing",)]
         gate.rollback()
     crews = Crews()
     assert rows(database, "SELECT count(*) FROM dirty_point_day") == dirty

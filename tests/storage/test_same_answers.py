@@ -8,7 +8,7 @@ import inspect
 import math
 import pkgutil
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from datetime import date, timedelta
 from importlib import import_module
 
@@ -19,6 +19,7 @@ import storage
 from meters.refusal import Reason, Refusal
 from storage import (
     alerts,
+    clocks,
     deliveries,
     dirty,
     health,
@@ -26,13 +27,24 @@ from storage import (
     judging,
     master,
     meter_counts,
+    meter_list,
     migrate,
     portfolio,
     readings,
+    watching,
 )
 from storage.database import connect
 from tests.fix_timescale import Store
-from tests.storage_data import NOON, QUARTER, batch, meter, point, site, write
+from tests.storage_data import (
+    NOON,
+    QUARTER,
+    batch,
+    compare,
+    meter,
+    point,
+    site,
+    write,
+)
 from tests.storage_data import intervals as settled
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -43,6 +55,7 @@ WITHIN = {
     "meter_counts.add_to_meters": "readings.write_batch",
     "quarantine.count": "readings.write_batch",
     "quarantine.keep": "readings.write_batch",
+    "clocks.store_drifts": "tests.storage_data.compare",
     "other_files.refuse_elsewhere": "site.apply_site",
     "other_files.refuse_shared_address": "site.apply_site",
 }
@@ -90,6 +103,7 @@ def told(store: Store) -> Answers:
     for start in (NOON, LONG_AGO):
         write(store, batch(8, start=start), [refusal()])
     write(store, batch(9))
+    compare(store, 1, [(NOON, 4.0), (NOON - 40 * DAY, 9.0)])
     with connect(store.url, autocommit=True) as conn:
         conn.prepare_threshold = None
         ask = Asking(conn, answers)
@@ -138,6 +152,12 @@ def enter(ask: Asking) -> None:
     ask(master.load_installations, 1)
     ask(master.load_tariff, 1, NOON)
     ask(master.load_processes, 1)
+    lines = meter_list.load_entries(ask.conn)
+    lines = [replace(one, line=n, ratio=2) for n, one in enumerate(lines, start=2)]
+    ask(meter_list.apply_meter_list, lines, NOON)
+    ask(meter_list.load_entries, NOON)
+    ask(master.master_version)
+    ask(master.next_turn, LONG_AGO)
     ask(migrate.migrate)
     ask(migrate.pending)
     ask(migrate.flavour)
@@ -209,6 +229,11 @@ def ask_about_energy(ask: Asking) -> None:
 
 
 def ask_about_health(ask: Asking) -> None:
+    ask(clocks.load_clock_hours, 1)
+    ask(clocks.forget_drifts, NOON + DAY)
+    ask(watching.load_watched, NOON + HOUR)
+    ask(watching.load_watched, NOON + HOUR, 1)
+    ask(watching.load_silences, 1, NOON)
     ask(health.load_server)
     ask(health.load_meter_health, NOON + HOUR)
     ask(health.load_outcomes, LONG_AGO)

@@ -1,0 +1,80 @@
+"""When a meter counts as silent. Pure.
+
+METHODS §6: no data for two cycles, and a quarter-hour at least. It is judged by the
+clock, not when messages come: the one that does not come is the news.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+KIND = "meter-silent"
+SILENT = "meter-silent"
+NEVER_HEARD = "meter-never-heard"
+"""Code where the meter gave no reading since it was installed."""
+OPENED = "no-reading-in-time"
+HEARD = "heard-again"
+LEAST = timedelta(minutes=15)
+PERIODS = 2
+_PIPELINE_S = 10.0
+"""What a reading may take until it is stored, in seconds of the machine."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Silence:
+    """A silent meter."""
+
+    code: str
+    since: datetime
+    """When it was heard last, or installed."""
+    proven_at: datetime
+
+
+def limit_of(every_s: float, speed: float = 1.0) -> timedelta:
+    """Return how long a meter may be quiet.
+
+    Parameters
+    ----------
+    every_s : float
+        How often a reading is due. [seconds of the machine]
+    speed : float
+        Seconds of the site in one of the machine: a demo's clock may run ahead.
+
+    Examples
+    --------
+    >>> limit_of(10.0), limit_of(3600.0)
+    (datetime.timedelta(seconds=900), datetime.timedelta(seconds=7200))
+
+    """
+    periods = timedelta(seconds=PERIODS * every_s * speed)
+    return max(LEAST, periods, timedelta(seconds=_PIPELINE_S * speed))
+
+
+def judge_silence(
+    heard_at: datetime | None,
+    installed_at: datetime,
+    now: datetime,
+    limit: timedelta,
+) -> Silence | None:
+    """Return the silence of a meter, or None where it is none.
+
+    Parameters
+    ----------
+    heard_at : datetime or None
+        When its newest reading came; None = never.
+    installed_at : datetime
+        Nothing is due before.
+    now : datetime
+    limit : timedelta
+        From `limit_of`.
+
+    """
+    was_heard = heard_at is not None and heard_at >= installed_at
+    since = heard_at if was_heard and heard_at is not None else installed_at
+    if now - since < limit:
+        return None
+    return Silence(
+        code=SILENT if was_heard else NEVER_HEARD,
+        since=since,
+        # A meter may be entered long after it was installed.
+        proven_at=since + limit if was_heard else now,
+    )

@@ -1,0 +1,112 @@
+"""Which meters are to be collected now, and what is new about that.
+
+The database counts every change of meters and installations. One small question tells
+whether the count has moved; only then, or when a meter comes or leaves as was entered
+before, is the whole list read again and compared with the one known.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
+
+from meters.meter import Meter
+from storage.database import connect
+from storage.master import load_meters, master_version, next_turn
+
+Now = Callable[[], datetime]
+READ_AT_LEAST_EVERY_S = 300.0
+"""Whatever the counter says: a database may be restored, a clock may be set back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """How one list of meters differs from the one before."""
+
+    added: tuple[Meter, ...] = ()
+    removed: tuple[Meter, ...] = ()
+    """As they were."""
+    changed: tuple[tuple[Meter, Meter], ...] = ()
+    """Before and after; each answers where it did."""
+    moved: tuple[tuple[Meter, Meter], ...] = ()
+    """Before and after, at another address or over another transport."""
+
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self.added or self.removed or self.changed or self.moved)
+
+    @property
+    def gone(self) -> tuple[Meter, ...]:
+        """All that is no longer as it was."""
+        both = (*self.changed, *self.moved)
+        return (*self.removed, *(before for before, _ in both))
+
+    @property
+    def come(self) -> tuple[Meter, ...]:
+        """All that was not as it is."""
+        both = (*self.changed, *self.moved)
+        return (*self.added, *(after for _, after in both))
+
+    def __str__(self) -> str:
+        """Count them, for the log."""
+        counts = {
+            "added": len(self.added),
+            "removed": len(self.removed),
+            "changed": len(self.changed),
+            "moved": len(self.moved),
+        }
+        return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+
+
+def compare(known: Mapping[int, Meter], wanted: Iterable[Meter]) -> Changes:
+    """Return how the meters wanted differ from those known, by `meter_id`."""
+    added, changed, moved = [], [], []
+    left = dict(known)
+    for meter in wanted:
+        before = left.pop(meter.meter_id, None)
+        if before is None:
+            added.append(meter)
+        elif before.address != meter.address:
+            moved.append((before, meter))
+        elif before != meter:
+            changed.append((before, meter))
+    return Changes(tuple(added), tuple(left.values()), tuple(changed), tuple(moved))
+
+
+class MeterWatch:
+    """Looks at the database, when asked, for what is new about the meters."""
+
+    def __init__(self, database_url: str, now: Now) -> None:
+        self._url, self._now = database_url, now
+        self._version: int | None = None
+        self._turn: datetime | None = None
+        self._read_at = 0.0
+        self.meters: dict[int, Meter] = {}
+        """Those known, by `meter_id`."""
+
+    def look(self) -> Changes:
+        """Return what is new since the last look; it may take a moment.
+
+        Raises
+        ------
+        DatabaseError, psycopg.Error
+            The database cannot be asked; what is new is still so at the next look.
+
+        """
+        with connect(self._url) as conn:
+            version, at = master_version(conn), self._now()
+            if not self._is_due(version, at):
+                return Changes()
+            meters = load_meters(conn, at)
+            turn = next_turn(conn, at)
+        changes = compare(self.meters, meters)
+        self.meters = {meter.meter_id: meter for meter in meters}
+        self._version, self._turn, self._read_at = version, turn, monotonic()
+        return changes
+
+    def _is_due(self, version: int, at: datetime) -> bool:
+        return (
+            version != self._version
+            or (self._turn is not None and at >= self._turn)
+            or monotonic() - self._read_at >= READ_AT_LEAST_EVERY_S
+        )
