@@ -17,15 +17,13 @@ from collector.journal import Journal
 from collector.journaled import Journaled
 from collector.ledger import Ledger
 from collector.meter_watch import Changes, MeterWatch
-from collector.modbus.bus import ModbusBus
-from collector.modbus.poller import PolledMeter, poll
+from collector.modbus.polls import Polls
 from collector.mqtt.broker import BrokerAddress
 from collector.mqtt.intake import Intake
 from collector.mqtt.link import Message, MqttLink
 from collector.parcel import ParcelQueue
 from collector.writer import Writer
 from meters.meter import Meter, Transport
-from meters.profile import ModbusProfile, ProfileError, load_profile
 from storage.database import DatabaseError
 
 log = logging.getLogger(__name__)
@@ -33,8 +31,6 @@ log = logging.getLogger(__name__)
 Now = Callable[[], datetime]
 _MODBUS, _MQTT = Transport.MODBUS, Transport.MQTT
 _LOOK_AT_MOST_EVERY_S = 1.0
-_STARTED_AT_ONCE = 20
-"""Polls: a few milliseconds' work."""
 DRAIN_S = 1.5
 """At the end, so long for what was read to be written."""
 
@@ -86,8 +82,15 @@ async def collect(
 
     """
     counts = counts or new_counters()
-    collector = _Collector(database_url, now, journal, counts, on_ready)
-    collector.refresh_every_s, collector.timeout_s = refresh_every_s, timeout_s
+    collector = _Collector(
+        database_url,
+        now,
+        counts,
+        journal=journal,
+        on_ready=on_ready,
+        timeout_s=timeout_s,
+    )
+    collector.refresh_every_s = refresh_every_s
     collector.on_meters = on_meters
     if broker is not None:
         collector.link = _Link(
@@ -115,18 +118,19 @@ class _Collector:
     """What the tasks share."""
 
     refresh_every_s: float
-    timeout_s: float
     on_meters: Callable[[Sequence[Meter]], None]
 
     def __init__(
         self,
         database_url: str,
         now: Now,
-        journal: Journal | None,
         counts: Counters,
+        *,
+        journal: Journal | None,
         on_ready: Callable[[], None],
+        timeout_s: float,
     ) -> None:
-        self._now, self._counts = now, counts
+        self._counts = counts
         self._watch = MeterWatch(database_url, now)
         self._on_ready: Callable[[], None] | None = on_ready
         self._queue = ParcelQueue()
@@ -138,12 +142,14 @@ class _Collector:
             counts[_MODBUS].carry_over(self._journaled.waiting)
         self._intake = Intake(now, counts[Transport.MQTT].unassigned, self._publish)
         self._stranger_came = asyncio.Event()
-        self._polls: dict[int, asyncio.Task[None]] = {}
-        self._unpolled: dict[int, Meter] = {}
-        """Those that should be, but cannot."""
-        self._buses: dict[str, ModbusBus] = {}
         self._group = asyncio.TaskGroup()
-        self._said: set[str] = set()
+        self._polls = Polls(
+            self._group,
+            self._journaled or self._queue,
+            counts[_MODBUS],
+            now,
+            timeout_s=timeout_s,
+        )
         self.link: _Link | None = None
 
     def is_ready(self) -> None:
@@ -184,8 +190,7 @@ class _Collector:
         if self.link is not None:
             self.link.stop_reading()
         self._counts[_MODBUS].give_up()
-        for bus in self._buses.values():
-            bus.close()
+        self._polls.close()
         # A task of its own, to be cancelled apart from this one, which is already.
         draining = asyncio.create_task(self._drain(), name="drain")
         try:
@@ -240,7 +245,10 @@ class _Collector:
                 self._listen(changes)
                 for parcel in self._intake.released(strangers):
                     self._queue.put_nowait(parcel)
-                await self._poll(changes)
+                await self._polls.follow(
+                    [meter for meter in changes.gone if meter.transport is _MODBUS],
+                    [meter for meter in changes.come if meter.transport is _MODBUS],
+                )
                 if is_first:  # only now: before, every meter would be unknown
                     self._start_link()
                 is_first = False
@@ -271,70 +279,3 @@ class _Collector:
         topics = self._intake.bind(meters)
         if self.link is not None:
             self.link.listen(topics)
-
-    async def _poll(self, changes: Changes) -> None:
-        """Stop and start polls, but leave alone those of which nothing is new."""
-        gone = [meter for meter in changes.gone if meter.transport is _MODBUS]
-        come = [meter for meter in changes.come if meter.transport is _MODBUS]
-        stopping = {
-            self._polls.pop(meter.meter_id)
-            for meter in gone
-            if meter.meter_id in self._polls
-        }
-        for task in stopping:
-            task.cancel()
-        if stopping:  # one that is just connecting would leave its connection open
-            await asyncio.wait(stopping, timeout=self.timeout_s)
-            self._counts[_MODBUS].give_up([meter.meter_id for meter in gone])
-        for meter in gone:
-            self._unpolled.pop(meter.meter_id, None)
-        self._close_unused()
-        come, self._unpolled = [*self._unpolled.values(), *come], {}
-        for number, meter in enumerate(come, start=1):
-            self._start(meter)
-            if number % _STARTED_AT_ONCE == 0:
-                await asyncio.sleep(0)  # the others go on meanwhile
-
-    def _close_unused(self) -> None:
-        meters = self._watch.meters
-        used = {meters[meter_id].bus.place for meter_id in self._polls}
-        for place in self._buses.keys() - used:
-            self._buses.pop(place).close()
-
-    def _start(self, meter: Meter) -> None:
-        """Start to poll one meter; where it cannot be, it is tried again later."""
-        self._unpolled[meter.meter_id] = meter
-        try:
-            profile = load_profile(meter.profile)
-        except ProfileError as exc:
-            self._say_once(f"Meter {meter.serial} cannot be polled: {exc}")
-            return
-        if not isinstance(profile, ModbusProfile) or not meter.bus.is_complete:
-            self._say_once(
-                f"Meter {meter.serial} cannot be polled: profile {meter.profile} is "
-                "not one of Modbus, or its address is not complete."
-            )
-            return
-        address = meter.bus
-        bus = self._buses.setdefault(
-            address.place, ModbusBus(address, timeout_s=self.timeout_s)
-        )
-        if bus.at != address:
-            self._say_once(
-                f"Meter {meter.serial} cannot be polled: {address.place} is already "
-                "spoken to in another way; give all meters there one framing, baud "
-                "rate, parity and stop bits."
-            )
-            return
-        polled = PolledMeter.of(meter, profile, bus)
-        del self._unpolled[meter.meter_id]
-        out = self._journaled or self._queue
-        self._polls[meter.meter_id] = self._group.create_task(
-            poll(polled, out, self._counts[_MODBUS].of(meter.meter_id), self._now),
-            name=f"poll of {meter.serial}",
-        )
-
-    def _say_once(self, text: str) -> None:
-        if text not in self._said:
-            log.error("%s", text)
-        self._said.add(text)

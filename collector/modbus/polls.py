@@ -1,0 +1,110 @@
+"""The polls of all Modbus meters, started and stopped as meters come and go."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+
+from collector.counts import TransportCounts
+from collector.modbus.bus import ModbusBus
+from collector.modbus.poller import PolledMeter, Sink, poll
+from meters.meter import Meter
+from meters.profile import ModbusProfile, ProfileError, load_profile
+
+log = logging.getLogger(__name__)
+
+_STARTED_AT_ONCE = 20
+"""A few milliseconds' work."""
+
+
+class Polls:
+    """A task for each meter that can be polled, and the buses that they share."""
+
+    def __init__(
+        self,
+        group: asyncio.TaskGroup,
+        out: Sink,
+        counts: TransportCounts,
+        now: Callable[[], datetime],
+        *,
+        timeout_s: float,
+    ) -> None:
+        self._group, self._out, self._counts, self._now = group, out, counts, now
+        self._timeout_s = timeout_s
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._polled: dict[int, Meter] = {}
+        self._unpolled: dict[int, Meter] = {}
+        """Those that should be, but cannot."""
+        self._buses: dict[str, ModbusBus] = {}
+        self._said: set[str] = set()
+
+    async def follow(self, gone: Sequence[Meter], come: Iterable[Meter]) -> None:
+        """Stop and start polls, but leave alone those of which nothing is new."""
+        await self._stop(gone)
+        waiting, self._unpolled = [*self._unpolled.values(), *come], {}
+        for number, meter in enumerate(waiting, start=1):
+            self._start(meter)
+            if number % _STARTED_AT_ONCE == 0:
+                await asyncio.sleep(0)  # the others go on meanwhile
+
+    def close(self) -> None:
+        """Close all buses."""
+        for bus in self._buses.values():
+            bus.close()
+
+    async def _stop(self, gone: Sequence[Meter]) -> None:
+        stopping: set[asyncio.Task[None]] = set()
+        for meter in gone:
+            self._unpolled.pop(meter.meter_id, None)
+            self._polled.pop(meter.meter_id, None)
+            task = self._tasks.pop(meter.meter_id, None)
+            if task is not None:
+                task.cancel()
+                stopping.add(task)
+        if stopping:  # one that is just connecting would leave its connection open
+            await asyncio.wait(stopping, timeout=self._timeout_s)
+            self._counts.give_up([meter.meter_id for meter in gone])
+        used = {meter.bus.place for meter in self._polled.values()}
+        for place in self._buses.keys() - used:
+            self._buses.pop(place).close()
+
+    def _start(self, meter: Meter) -> None:
+        """Start to poll one meter; where it cannot be, it is tried again later."""
+        polled = self._readable(meter)
+        if isinstance(polled, str):
+            self._say_once(f"Meter {meter.serial} cannot be polled: {polled}")
+            self._unpolled[meter.meter_id] = meter
+            return
+        self._polled[meter.meter_id] = meter
+        self._tasks[meter.meter_id] = self._group.create_task(
+            poll(polled, self._out, self._counts.of(meter.meter_id), self._now),
+            name=f"poll of {meter.serial}",
+        )
+
+    def _readable(self, meter: Meter) -> PolledMeter | str:
+        """Plan how to read a meter, or say why it cannot be."""
+        try:
+            profile = load_profile(meter.profile)
+        except ProfileError as exc:
+            return str(exc)
+        address = meter.bus
+        if not isinstance(profile, ModbusProfile) or not address.is_complete:
+            return (
+                f"profile {meter.profile} is not one of Modbus, or its address is not "
+                "complete."
+            )
+        bus = self._buses.get(address.place)
+        if bus is None:
+            bus = ModbusBus(address, timeout_s=self._timeout_s)
+            self._buses[address.place] = bus
+        if bus.at != address:
+            return (
+                f"{address.place} is already spoken to in another way; give all meters "
+                "there one framing, baud rate, parity and stop bits."
+            )
+        return PolledMeter.of(meter, profile, bus)
+
+    def _say_once(self, text: str) -> None:
+        if text not in self._said:
+            log.error("%s", text)
+        self._said.add(text)
