@@ -24,7 +24,7 @@ from collector.mqtt.broker import BrokerAddress
 from collector.mqtt.publish import connected
 from meters.quantity import QUANTITIES
 from storage.database import connect
-from storage.readings import COPY_READINGS
+from storage.reading_store import COPY_READINGS
 
 BARE = "bare"
 TAKE_ROWS = COPY_READINGS.replace("COPY reading (", "COPY (SELECT ").replace(

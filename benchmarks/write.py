@@ -30,7 +30,7 @@ from storage.database import connect, connect_async
 from storage.health import load_server
 from storage.master import apply_site
 from storage.migrate import migrate
-from storage.readings import COPY_READINGS, write_batch
+from storage.reading_store import COPY_READINGS, write_batch
 
 START_US = utc_us(datetime(2026, 1, 1, tzinfo=UTC))
 EVERY_US = 10_000_000
@@ -157,7 +157,7 @@ async def measure(
     """Return rows a second of each batch: bare, ours, and ours with only repeats."""
     rates: dict[str, list[float]] = {"bare": [], "ours": [], "repeats": []}
     encoded = [
-        b"".join(copy_chunks(b.meter_id, (b.measured_us, b.received_us), b.values))
+        b"".join(copy_chunks(b.meter_id, (b.measured_us, b.received_us), b.values, 1))
         for b in batches
     ]
     work = list(zip(batches, encoded, strict=True))

@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from meters.meter import Transport
 from meters.reading import Reading, ReadingBatch, Source, batch_of
@@ -19,6 +20,13 @@ _QUIET_S = 0.004
 
 def _nothing() -> None:
     """Nobody waits for this parcel."""
+
+
+class Origin(NamedTuple):
+    """Over what, and how, readings came to us: what is alike is written together."""
+
+    transport: Transport
+    source: Source
 
 
 @dataclass(kw_only=True, slots=True)
@@ -49,6 +57,11 @@ class Parcel:
             done=done,
             source=source,
         )
+
+    @property
+    def origin(self) -> Origin:
+        """Over what, and how, it came."""
+        return Origin(self.transport, self.source)
 
     @property
     def readings(self) -> int:

@@ -12,6 +12,7 @@ from datetime import datetime
 
 import psycopg
 
+from collector.clocks import Clocks
 from collector.counts import Counters, new_counters
 from collector.journal import Journal
 from collector.journaled import Journaled
@@ -136,6 +137,7 @@ class _Collector:
         self._queue = ParcelQueue()
         self._writer = Writer(self._queue, database_url, counts)
         self._ledger = Ledger(database_url, counts, now)
+        self._clocks = Clocks(database_url)
         self._journaled: Journaled | None = None
         if journal is not None:
             self._journaled = Journaled(journal, self._queue, now)
@@ -149,6 +151,7 @@ class _Collector:
             counts[_MODBUS],
             now,
             timeout_s=timeout_s,
+            on_drift=self._clocks.note,
         )
         self.link: _Link | None = None
 
@@ -180,6 +183,7 @@ class _Collector:
                 group.create_task(self._watch_meters(), name="watch of the meters")
                 group.create_task(self._writer.run(), name="writer")
                 group.create_task(self._ledger.run(), name="ledger")
+                group.create_task(self._clocks.run(), name="clocks")
                 if self._journaled is not None:
                     group.create_task(self._journaled.run(), name="journal")
         finally:
@@ -219,6 +223,7 @@ class _Collector:
         try:
             await self._writer.drain(feeding)
             await self._ledger.tell()
+            await self._clocks.tell()
         finally:
             if feeding is not None:
                 feeding.cancel()

@@ -19,13 +19,13 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from collector.counts import Counters
-from collector.parcel import Parcel, ParcelQueue
+from collector.parcel import Origin, Parcel, ParcelQueue
 from meters.meter import Transport
 from meters.reading import ReadingBatch, from_utc_us, joined
 from meters.refusal import Reason, Refusal
 from storage.database import DatabaseError, connect_async
 from storage.meter_counts import meter_counts_of
-from storage.readings import Written, write_batch
+from storage.reading_store import Written, write_batch
 
 log = logging.getLogger(__name__)
 
@@ -74,69 +74,69 @@ class Writer:
             await self._hang_up()
 
     async def _write_all(self, parcels: list[Parcel]) -> None:
-        """Write parcels of all transports, each kind in a transaction."""
-        waiting = sorted(parcels, key=_transport)  # stable: acknowledged in order
+        """Write parcels of all origins, each kind in a transaction."""
+        waiting = sorted(parcels, key=_origin)  # stable: acknowledged in order
         try:
-            for transport, group in groupby(tuple(waiting), key=_transport):
+            for origin, group in groupby(tuple(waiting), key=_origin):
                 same = list(group)
-                await self._write(transport, same)
+                await self._write(origin, same)
                 del waiting[: len(same)]
         except asyncio.CancelledError:
             self._queue.put_back(waiting)
             raise
 
-    async def _write(self, transport: Transport, parcels: Sequence[Parcel]) -> None:
+    async def _write(self, origin: Origin, parcels: Sequence[Parcel]) -> None:
         """Write parcels until they are committed, then say so to each."""
         batch = joined(parcel.batch for parcel in parcels)
         refusals = [refusal for parcel in parcels for refusal in parcel.refusals]
-        await self._store(transport, batch, refusals)
+        await self._store(origin, batch, refusals)
         for parcel in parcels:
             parcel.done()
 
     async def _store(
         self,
-        transport: Transport,
+        origin: Origin,
         batch: ReadingBatch,
         refusals: Sequence[Refusal],
     ) -> None:
         """Commit these rows, apart from one another where some cannot be stored."""
         try:
-            written = await self._until_committed(transport, batch, refusals)
+            written = await self._until_committed(origin, batch, refusals)
         except DATA_FAULTS as exc:
             if len(batch) + len(refusals) == 1:
-                await self._set_aside(transport, batch, refusals, exc)
+                await self._set_aside(origin, batch, refusals, exc)
                 return
             half, rest = len(batch) // 2, len(refusals) // 2
             if len(batch) and refusals:
                 half, rest = len(batch), 0
-            await self._store(transport, batch[:half], refusals[:rest])
-            await self._store(transport, batch[half:], refusals[rest:])
+            await self._store(origin, batch[:half], refusals[:rest])
+            await self._store(origin, batch[half:], refusals[rest:])
             return
-        self._counts[transport].commit(written.by_meter, refusals)
+        self._counts[origin.transport].commit(written.by_meter, refusals)
 
     async def _set_aside(
         self,
-        transport: Transport,
+        origin: Origin,
         batch: ReadingBatch,
         refusals: Sequence[Refusal],
         exc: Exception,
     ) -> None:
         """Put the one row that the database does not take into quarantine."""
         if len(batch):
-            refusal = _refused_by_database(batch, transport, exc)
+            refusal = _refused_by_database(batch, origin.transport, exc)
         else:
             refusal = _made_plain(refusals[0])
         try:
-            written = await self._until_committed(transport, batch[:0], [refusal])
+            written = await self._until_committed(origin, batch[:0], [refusal])
             by_meter = written.by_meter
         except DATA_FAULTS:
             by_meter = meter_counts_of(batch[:0], _NONE, [refusal])
             log.exception("Not even quarantine takes this: %r", refusal)
-        self._counts[transport].commit(by_meter, [refusal])
+        self._counts[origin.transport].commit(by_meter, [refusal])
 
     async def _until_committed(
         self,
-        transport: Transport,
+        origin: Origin,
         batch: ReadingBatch,
         refusals: Sequence[Refusal],
     ) -> Written:
@@ -148,7 +148,8 @@ class Writer:
                     written = await write_batch(
                         await self._connection(),
                         batch,
-                        transport=transport,
+                        transport=origin.transport,
+                        source=origin.source,
                         refusals=refusals,
                     )
             except DATA_FAULTS:
@@ -205,8 +206,8 @@ async def _close_late(opening: asyncio.Task[AsyncConnection[TupleRow]]) -> None:
         await (await opening).close()
 
 
-def _transport(parcel: Parcel) -> Transport:
-    return parcel.transport
+def _origin(parcel: Parcel) -> Origin:
+    return parcel.origin
 
 
 def _refused_by_database(

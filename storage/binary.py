@@ -27,14 +27,18 @@ _NULL_BYTE = 0xFF
 _NULL = bytes([_NULL_BYTE] * 4)
 """Length -1 and no data."""
 _PLACE_OF_INT = b"\0\0\0\4" + bytes(4)
+_LENGTH_OF_TWO = b"\0\0\0\2"
 _PLACE_OF_EIGHT = b"\0\0\0\x08" + bytes(8)
 """Length of a number and room for it."""
 
 
 def copy_chunks(
-    number: Int32Array, times_us: tuple[IntArray, ...], values: FloatArray
+    number: Int32Array,
+    times_us: tuple[IntArray, ...],
+    values: FloatArray,
+    kind: int,
 ) -> Iterator[bytes]:
-    """Encode rows of one int, some times and some floats for COPY (FORMAT BINARY).
+    """Encode rows of an int, times, floats and a smallint for COPY (FORMAT BINARY).
 
     Rows that lack the same values are put together: such a group has rows of one
     length, which numpy fills column by column. Meters of one profile make one group.
@@ -49,7 +53,9 @@ def copy_chunks(
     times_us : arrays, shape (n,)
         Next columns, timestamptz. [microseconds since 1970 UTC]
     values : array, shape (n, k)
-        Last columns, double precision; NaN becomes NULL.
+        Next columns, double precision; NaN becomes NULL.
+    kind : int
+        Last column, a smallint, the same in all rows.
 
     Yields
     ------
@@ -66,14 +72,18 @@ def copy_chunks(
     for alike in np.split(order, turns):
         for first in range(0, alike.size, _CHUNK_ROWS):
             rows = alike[first : first + _CHUNK_ROWS]
-            yield _rows_alike(number[rows], times.take(rows, 0), values.take(rows, 0))
+            yield _rows_alike(
+                number[rows], times.take(rows, 0), values.take(rows, 0), kind
+            )
     yield _COPY_TRAILER
 
 
-def _rows_alike(number: Int32Array, times: IntArray, values: FloatArray) -> bytes:
+def _rows_alike(
+    number: Int32Array, times: IntArray, values: FloatArray, kind: int
+) -> bytes:
     """Encode rows that all lack the same values: one row's bytes, filled in for all."""
     lacking = np.isnan(values[0])
-    fields = 1 + times.shape[1] + values.shape[1]
+    fields = 1 + times.shape[1] + values.shape[1] + 1
     row = bytearray(fields.to_bytes(2, "big"))
     row += _PLACE_OF_INT + _PLACE_OF_EIGHT * times.shape[1]
     filled: list[tuple[int, slice]] = []
@@ -84,6 +94,7 @@ def _rows_alike(number: Int32Array, times: IntArray, values: FloatArray) -> byte
         else:
             filled.append((len(row), slice(first, stop)))
             row += _PLACE_OF_EIGHT * (stop - first)
+    row += _LENGTH_OF_TWO + kind.to_bytes(2, "big")
     rows = np.empty((number.size, len(row)), dtype=np.uint8)
     rows[:] = np.frombuffer(row, dtype=np.uint8)
     _fill(rows, 2, ">i4", number[:, np.newaxis])

@@ -9,7 +9,7 @@ import numpy as np
 from meters.quantity import COLUMN, QUANTITIES, Quantity
 from meters.reading import ReadingBatch, utc_us
 from storage.database import connect_async
-from storage.readings import write_batch
+from storage.reading_store import write_batch
 
 QUARTER_US = 900_000_000
 

@@ -14,7 +14,7 @@ from meters.reading import ReadingBatch, utc_us
 from meters.refusal import Refusal
 from storage.clocks import store_drifts
 from storage.database import connect_async
-from storage.readings import Written, write_batch
+from storage.reading_store import Written, write_batch
 from tests.fix_timescale import Store
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from collector.counts import TransportCounts
 from collector.modbus.bus import ModbusBus
+from collector.modbus.drift import ClockDrift
 from collector.modbus.poller import PolledMeter, Sink, poll
 from meters.meter import Meter
 from meters.profile import ModbusProfile, ProfileError, load_profile
@@ -28,9 +29,10 @@ class Polls:
         now: Callable[[], datetime],
         *,
         timeout_s: float,
+        on_drift: Callable[[ClockDrift], None],
     ) -> None:
         self._group, self._out, self._counts, self._now = group, out, counts, now
-        self._timeout_s = timeout_s
+        self._timeout_s, self._on_drift = timeout_s, on_drift
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._polled: dict[int, Meter] = {}
         self._unpolled: dict[int, Meter] = {}
@@ -102,7 +104,9 @@ class Polls:
                 f"{address.place} is already spoken to in another way; give all meters "
                 "there one framing, baud rate, parity and stop bits."
             )
-        return PolledMeter.of(meter, profile, bus)
+        polled = PolledMeter.of(meter, profile, bus)
+        polled.on_drift = self._on_drift
+        return polled
 
     def _say_once(self, text: str) -> None:
         if text not in self._said:

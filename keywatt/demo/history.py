@@ -9,7 +9,7 @@ from meters.meter import Meter, Transport
 from simulators.history import STEP, history, reading_times
 from simulators.plant_meter import PlantMeter
 from storage.database import connect_async
-from storage.readings import write_batch
+from storage.reading_store import write_batch
 
 
 @dataclass(kw_only=True, slots=True)

@@ -36,7 +36,8 @@ from simulators.replay_file import Series
 from storage.database import connect, connect_async
 from storage.intervals import load_intervals
 from storage.master import load_account, load_meters, load_points
-from storage.readings import load_readings, write_batch
+from storage.reading_store import write_batch
+from storage.readings import load_readings
 from storage.site import apply_site
 
 HOST = "127.0.0.1"

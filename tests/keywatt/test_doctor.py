@@ -9,7 +9,7 @@ from meters.reading import Reading, batch_of
 from meters.refusal import Reason, Refusal
 from storage.clocks import store_drifts
 from storage.database import connect_async
-from storage.readings import write_batch
+from storage.reading_store import write_batch
 from tests.fix_broker import free_port
 
 NOW = datetime(2026, 11, 22, 13, 0, tzinfo=UTC)

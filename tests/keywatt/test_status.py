@@ -13,7 +13,7 @@ from meters.reading import Reading, batch_of, utc_us
 from meters.refusal import Reason, Refusal
 from storage.database import connect, connect_async
 from storage.meter_counts import FAILED, OUTCOMES, add_failed, summed
-from storage.readings import write_batch
+from storage.reading_store import write_batch
 from tests.collector.master import enter_meters
 from tests.fix_broker import HOST, free_port
 

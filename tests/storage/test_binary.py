@@ -12,33 +12,34 @@ MOMENT = np.array([946_684_800_000_001])  # one microsecond into 2000
 
 def test_a_row_is_as_the_documentation_of_copy_has_it() -> None:
     values = np.array([[1.0, math.nan]])
-    data = b"".join(copy_chunks(np.array([7], dtype=np.int32), (MOMENT,), values))
+    data = b"".join(copy_chunks(np.array([7], dtype=np.int32), (MOMENT,), values, 2))
     assert data == (
         b"PGCOPY\n\xff\r\n\0"
         + bytes(8)  # flags and the length of an extension
-        + b"\x00\x04"  # fields in this row
+        + b"\x00\x05"  # fields in this row
         + b"\x00\x00\x00\x04\x00\x00\x00\x07"
         + b"\x00\x00\x00\x08\x00\x00\x00\x00\x00\x00\x00\x01"
         + b"\x00\x00\x00\x08\x3f\xf0\x00\x00\x00\x00\x00\x00"  # 1.0
         + b"\xff\xff\xff\xff"  # NULL
+        + b"\x00\x00\x00\x02\x00\x02"
         + b"\xff\xff"
     )
 
 
 def test_nothing_is_a_header_and_a_trailer() -> None:
     nothing = np.array([], dtype=np.int64)
-    empty = copy_chunks(nothing.astype(np.int32), (nothing,), np.empty((0, 2)))
+    empty = copy_chunks(nothing.astype(np.int32), (nothing,), np.empty((0, 2)), 1)
     assert b"".join(empty) == b"PGCOPY\n\xff\r\n\0" + bytes(8) + b"\xff\xff"
 
 
 @given(arrays(np.float64, (9, 3), elements=st.sampled_from([math.nan, 1.5])))
 def test_every_row_is_there_once_whatever_it_lacks(values) -> None:
     number = np.arange(9, dtype=np.int32)
-    chunks = copy_chunks(number, (np.repeat(MOMENT, 9),), values)
+    chunks = copy_chunks(number, (np.repeat(MOMENT, 9),), values, 1)
     apart = {
         b"".join(
             [
-                b"\x00\x05\x00\x00\x00\x04",
+                b"\x00\x06\x00\x00\x00\x04",
                 int(n).to_bytes(4, "big"),
                 b"\x00\x00\x00\x08\x00\x00\x00\x00\x00\x00\x00\x01",
                 *(
@@ -47,6 +48,7 @@ def test_every_row_is_there_once_whatever_it_lacks(values) -> None:
                     else b"\x00\x00\x00\x08\x3f\xf8\x00\x00\x00\x00\x00\x00"
                     for value in row
                 ),
+                b"\x00\x00\x00\x02\x00\x01",
             ]
         )
         for n, row in zip(number, values, strict=True)

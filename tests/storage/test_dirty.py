@@ -4,7 +4,8 @@ from datetime import date
 from storage.database import connect, connect_async
 from storage.dirty import DirtyDay, mark_days, mark_touched, take_dirty
 from storage.master import apply_site
-from storage.readings import load_readings, write_batch
+from storage.reading_store import write_batch
+from storage.readings import load_readings
 from tests.fix_timescale import Store
 from tests.storage_data import NOON, QUARTER, batch, site
 

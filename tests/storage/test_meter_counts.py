@@ -17,7 +17,7 @@ from storage.meter_counts import (
     load_tallies,
     summed,
 )
-from storage.readings import write_batch
+from storage.reading_store import write_batch
 from storage.site import apply_site
 from tests.fix_timescale import Store
 from tests.storage_data import NOON, batch, meter, point, site, write

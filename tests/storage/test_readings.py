@@ -16,13 +16,8 @@ from meters.refusal import Reason, Refusal
 from storage.database import DatabaseError, connect, connect_async
 from storage.dirty import mark_touched
 from storage.master import apply_site
-from storage.readings import (
-    COPY_READINGS,
-    INSERT_READINGS,
-    Written,
-    load_readings,
-    write_batch,
-)
+from storage.reading_store import COPY_READINGS, INSERT_READINGS, Written, write_batch
+from storage.readings import load_readings
 from tests.fix_timescale import Store
 from tests.storage_data import NOON, QUARTER, batch, meter, point, site, write
 

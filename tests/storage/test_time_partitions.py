@@ -6,7 +6,8 @@ import pytest
 
 from storage.database import connect
 from storage.intervals import load_intervals, store_intervals
-from storage.readings import Written, load_readings
+from storage.reading_store import Written
+from storage.readings import load_readings
 from tests.fix_timescale import Store
 from tests.storage_data import NOON, batch, intervals, write
 
