@@ -361,6 +361,28 @@ def test_a_wrong_profile_or_a_dead_gateway_leaves_the_rest_alone(
     assert len([s for s in said if f"M3-{unique} stopped answering" in s]) == 1
 
 
+def test_a_place_is_spoken_to_in_one_way_only(database, unique, caplog) -> None:
+    async def run() -> None:
+        async with gateway(Unit(1), Unit(2)) as port:
+            at = {"host": HOST, "port": port}
+            enter_meters(
+                database,
+                {"serial": f"M1-{unique}", **at, "unit": 1},
+                {"serial": f"M2-{unique}", **at, "unit": 2},
+            )
+            with connect(database) as conn:
+                conn.execute("UPDATE meter SET framing = 'rtu-over-tcp' WHERE unit = 2")
+            async with collecting(database, None, unique) as counts:
+                await until(lambda: counts[MODBUS].answered >= 3)
+
+    asyncio.run(run())
+    said = [
+        r.getMessage() for r in caplog.records if "in another way" in r.getMessage()
+    ]
+    assert len(said) == 1
+    assert said[0].startswith(f"Meter M2-{unique} cannot be polled: {HOST}:")
+
+
 def test_a_database_away_at_the_start_is_said_and_waited_for(
     plain_database, caplog
 ) -> None:

@@ -278,3 +278,22 @@ def test_a_unit_is_served_after_the_gateway_was_renewed() -> None:
             bus.close()
 
     asyncio.run(run())
+
+
+def test_an_adapter_that_is_unplugged_is_a_line_that_is_not_there(tmp_path) -> None:
+    name = tmp_path / "line"  # as /dev/serial/by-id names what is plugged in
+
+    async def run() -> None:
+        bus = on(str(name), timeout_s=5.0)
+        for _ in range(2):
+            async with serial_line(meter(1)) as line:
+                name.symlink_to(line.device)
+                bus.breaker.succeeded()
+                assert await bus.read_block(1, ENERGY) == ENERGY_1_KWH
+            name.unlink()
+            with pytest.raises(MeterError) as caught:
+                await asyncio.wait_for(bus.read_block(1, ENERGY), 4)
+            assert caught.value.failure is Failure.NO_CONNECTION
+        bus.close()
+
+    asyncio.run(run())
