@@ -24,6 +24,7 @@ from keywatt.commands import (
     services,
     settings,
     simulate,
+    simulate_fleet,
     site,
 )
 from keywatt.commands.common import epilogue
@@ -49,6 +50,7 @@ demo.add_to(app)
 replay.add_to(app)
 services.add_to(app)
 simulate.add_to(app)
+simulate_fleet.add_to(app)
 database.add_to(app)
 site.add_to(app)
 profiles.add_to(app)
