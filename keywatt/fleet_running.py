@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +101,7 @@ def simulate_fleet(
     plan = wishes.plan(utc_us(clock.now()) // 1000)
     requests = wishes.requests()
     lasts_s = None if wishes.lasts is None else seconds(wishes.lasts)
-    _enter(settings, wishes, plan)
+    _enter(settings, wishes, plan, requests)
     reports: list[FleetReport] = []
 
     async def main(stop: asyncio.Event) -> None:
@@ -138,9 +138,14 @@ def check_fleet(settings: Settings, ledger: Path, *, any_clock: bool) -> Reckoni
     return reckon(given, stored, slack_us=None if any_clock else SLACK_US)
 
 
-def _enter(settings: Settings, wishes: FleetWishes, plan: FleetPlan) -> None:
+def _enter(
+    settings: Settings,
+    wishes: FleetWishes,
+    plan: FleetPlan,
+    requests: Sequence[FaultRequest],
+) -> None:
     """Write the list of meters, and enter them where that is wanted."""
-    fleet = make_fleet(plan)
+    fleet = make_fleet(plan, requests)  # a victim that is not there is said now
     every_s, reached_at = wishes.every_s, wishes.reached_at
     if wishes.meters is not None:
         write_meter_list(fleet, wishes.meters, every_s=every_s, reached_at=reached_at)

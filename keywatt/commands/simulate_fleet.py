@@ -148,11 +148,11 @@ def add_to(app: typer.Typer) -> None:
         *,
         any_clock: Annotated[
             bool,
-            typer.Option("--any-clock", help="Do not judge the collector's clock."),
+            typer.Option("--any-clock", help="Its clock was tampered with."),
         ] = False,
         as_json: AsJson = False,
     ) -> None:
-        """Hold what a fleet gave against the database: each reading stored once?"""
+        """Check that what a fleet gave is stored once, and nothing else."""
         from keywatt.fleet_running import check_fleet
 
         found = check_fleet(settings_of(ctx), ledger, any_clock=any_clock)

@@ -222,7 +222,8 @@ class MqttLine:
             self._idle.set()
 
     def close(self) -> None:
-        """Take leave as a client should: no will is published."""
+        """Take leave as a client should, so that no will is published; stay away."""
+        self._may_connect.clear()
         if self._writer is not None:
             self._writer.write(DISCONNECT)
             self._writer.close()

@@ -230,7 +230,8 @@ def _bits(registers: FloatArray) -> npt.NDArray[np.void]:
 
 
 def _ranked(values: npt.NDArray[np.generic]) -> IntArray:
-    """Number what is different, from 0 on."""
+    """Give what is different numbers of its own, from 0 on."""
     if not values.size:
         return np.zeros(0, dtype=np.int64)
-    return np.unique(values, return_inverse=True)[1].astype(np.int64).reshape(-1)
+    ranks: IntArray = np.unique(values, return_inverse=True)[1].astype(np.int64)
+    return ranks.reshape(-1)
