@@ -5,9 +5,11 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from keywatt.commands.common import announce_ready
+from keywatt.commands.services import broker_of
 from keywatt.running import migrated, run_until_stopped
 from keywatt.settings import Settings
 from meters.reading import utc_us
@@ -52,6 +54,7 @@ class FleetWishes:
     lines: int
     batch: int
     restart_broker: str | None
+    since: str | None
     prefix: str
     seed: int
 
@@ -72,6 +75,7 @@ class FleetWishes:
             mqtt=self.mqtt,
             modbus=self.modbus,
             start_ms=start_ms,
+            installed_ms=self._installed_ms(start_ms),
             every_ms=max(1, round(self.every_s * 1000)),
             host=self.host,
             base_port=self.base_port,
@@ -80,6 +84,21 @@ class FleetWishes:
             prefix=self.prefix,
             seed=self.seed,
         )
+
+    def _installed_ms(self, start_ms: int) -> int | None:
+        if self.since is None:
+            return None
+        try:
+            since = datetime.fromisoformat(self.since)
+            installed_ms = utc_us(since) // 1000
+        except (ValueError, TypeError):  # TypeError: it has no zone
+            installed_ms = start_ms + 1
+        if installed_ms > start_ms:
+            raise SimulatorError(
+                f"--since {self.since!r} is no past moment with a zone: write such as "
+                "2026-11-22T13:00:00Z."
+            )
+        return installed_ms
 
     def requests(self) -> tuple[FaultRequest, ...]:
         """Return the faults that are meant."""
@@ -156,12 +175,13 @@ def _enter(
 
 
 def _place(settings: Settings) -> BrokerPlace:
-    password = settings.broker_password
+    address = broker_of(settings)
     return BrokerPlace(
-        host=settings.broker_host,
-        port=settings.broker_port,
-        username=settings.broker_user,
-        password=password.get_secret_value() if password else None,
+        host=address.host,
+        port=address.port,
+        username=address.username,
+        password=address.password,
+        tls=address.tls.context() if address.tls else None,
     )
 
 

@@ -76,6 +76,10 @@ Batch = Annotated[int, typer.Option(min=1, max=1000, help="Readings a message.")
 Restart = Annotated[
     str | None, typer.Option(metavar="COMMAND", help="What broker-restart runs.")
 ]
+Since = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="When installed: the same, and registers go on."),
+]
 Prefix = Annotated[str, typer.Option(help="Begins the serials: one a fleet.")]
 Seed = Annotated[int, typer.Option(help="Another one, other meters and victims.")]
 
@@ -104,6 +108,7 @@ def add_to(app: typer.Typer) -> None:
         lines: Lines = 4,
         batch: Batch = 1,
         restart_broker: Restart = None,
+        since: Since = None,
         prefix: Prefix = "F",
         seed: Seed = 0,
         as_json: AsJson = False,
@@ -131,6 +136,7 @@ def add_to(app: typer.Typer) -> None:
             lines=lines,
             batch=batch,
             restart_broker=restart_broker,
+            since=since,
             prefix=prefix,
             seed=seed,
         )

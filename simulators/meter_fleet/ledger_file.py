@@ -132,6 +132,30 @@ class GivenTable:
         """Count the readings."""
         return int(self.meter.size)
 
+    @classmethod
+    def joined(cls, tables: Sequence["GivenTable"]) -> "GivenTable":
+        """Lay ledgers end to end: of the same meters at different times."""
+        clocks = {
+            serial: bool(has_clock)
+            for table in tables
+            for serial, has_clock in zip(table.serials, table.has_clock, strict=True)
+        }
+        number = {serial: at for at, serial in enumerate(clocks)}
+        places = [
+            np.array([number[s] for s in t.serials], dtype=np.int32) for t in tables
+        ]
+        return cls(
+            serials=tuple(clocks),
+            has_clock=np.array(list(clocks.values()), dtype=np.bool_),
+            meter=np.concatenate(
+                [place[t.meter] for place, t in zip(places, tables, strict=True)]
+            ),
+            measured_us=np.concatenate([t.measured_us for t in tables]),
+            given_us=np.concatenate([t.given_us for t in tables]),
+            registers=np.concatenate([t.registers for t in tables]),
+            standing=np.concatenate([t.standing for t in tables]),
+        )
+
 
 def read_ledger(file: Path) -> GivenTable:
     """Read a whole ledger.

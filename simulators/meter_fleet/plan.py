@@ -33,6 +33,9 @@ class FleetPlan:
     """How many are asked."""
     start_ms: int
     """When it begins, in milliseconds since 1970 UTC."""
+    installed_ms: int | None = None
+    """When the meters were installed: the same at every start, or their registers jump.
+    None: a day before."""
     every_ms: int = 10_000
     host: str = "127.0.0.1"
     base_port: int = 15100
@@ -88,12 +91,15 @@ def _meter(
 ) -> LightMeter:
     chance = random.Random(seed_of(plan.seed, serial))  # noqa: S311 - no secret
     first_w = chance.randint(_LEAST_W, _MOST_W)
+    installed_ms = plan.installed_ms
+    if installed_ms is None:
+        installed_ms = plan.start_ms - INSTALLED_BEFORE_MS
     return LightMeter(
         index=index,
         serial=serial,
         profile=profile,
         load=TwoSteps(first_w=first_w, second_w=first_w * 3 // 5),
-        installed_ms=plan.start_ms - INSTALLED_BEFORE_MS,
+        installed_ms=installed_ms,
         opening=chance.randrange(_MOST_OPENING),
         gives=given_by(profile),
         place=place,

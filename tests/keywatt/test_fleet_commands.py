@@ -47,6 +47,8 @@ def test_a_fleet_runs_its_time_and_its_ledger_is_checked(  # noqa: PLR0917 - fix
         (("--fault", "lazy"), "There is no fault 'lazy'"),
         (("--every", "soon"), "no length of time"),
         (("--every", "0"), "--every must be longer"),
+        (("--since", "2026-01-01T00:00:00"), "no past moment with a zone"),
+        (("--since", "3026-01-01T00:00:00Z"), "no past moment with a zone"),
         (("--framing", "ascii"), "--framing is tcp or rtu"),
         (("--fault", "broker-restart"), "needs --restart-broker"),
         (("--fault", "dead@FQ99999"), "There is no meter FQ99999"),
