@@ -12,6 +12,7 @@ import random
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -42,35 +43,39 @@ def main() -> None:
     )
     with _folder(given.keep) as folder, World(folder / "site", size) as world:
         rounds = list(_campaign(world, given))
-    holds = all(verdict.holds for _, verdict in rounds)
+        said = _said(world, given, rounds)
+    print(json.dumps(said))
+    raise SystemExit(0 if said["holds"] else 1)
+
+
+def _said(
+    world: World, given: argparse.Namespace, rounds: list[tuple[str, Verdict]]
+) -> dict[str, object]:
+    """Return what a script wants to know."""
     last = rounds[-1][1]
-    print(
-        json.dumps(
-            {
-                "name": "chaos",
-                "holds": holds,
-                "rounds": len(rounds),
-                "broken": [name for name, verdict in rounds if not verdict.holds],
-                "scenarios": _counted(name for name, _ in rounds),
-                "readings": asdict(last.reckoning),
-                "repeated": last.repeated,
-                "refused": last.refused,
-                "kills": {
-                    "database": world.postgres.kills,
-                    "broker": world.broker.kills,
-                    "collector": world.collector_kills,
-                    "commits cut": world.line.cuts,
-                },
-                "settings": {
-                    "minutes": given.minutes,
-                    "seed": given.seed,
-                    **asdict(size),
-                },
-                "machine": machine(),
-            }
-        )
-    )
-    raise SystemExit(0 if holds else 1)
+    return {
+        "name": "chaos",
+        "holds": all(verdict.holds for _, verdict in rounds),
+        "rounds": len(rounds),
+        "broken": [name for name, verdict in rounds if not verdict.holds],
+        "scenarios": Counter(name for name, _ in rounds),
+        "readings": asdict(last.reckoning),
+        "repeated": last.repeated,
+        "refused": last.refused,
+        "kills": {
+            "database": len(world.postgres.killed_us),
+            "broker": len(world.broker.killed_us),
+            "collector": world.collector_kills,
+        },
+        "commits_cut": world.line.cuts,
+        "settings": {
+            "minutes": given.minutes,
+            "pace": "short" if given.short else "long",
+            **asdict(world.size),
+        },
+        "server": "embedded PostgreSQL and Mosquitto, both with their data on disk",
+        "machine": machine(),
+    }
 
 
 def _campaign(world: World, given: argparse.Namespace) -> Iterator[tuple[str, Verdict]]:
@@ -99,13 +104,6 @@ def _order(only: list[str] | None, chance: random.Random) -> list[Scenario]:
     if not wanted:
         raise SystemExit(f"{', '.join(only or ())} cannot be run by this Keywatt yet.")
     return chance.sample(wanted, len(wanted))
-
-
-def _counted(names: Iterator[str]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for name in names:
-        counts[name] = counts.get(name, 0) + 1
-    return counts
 
 
 @contextmanager

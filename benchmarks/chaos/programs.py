@@ -37,7 +37,8 @@ class Program:
     stop_signal: signal.Signals = signal.SIGTERM
     ready_file: Path | None = None
     """Removed at each start: the program makes it."""
-    kills: int = 0
+    killed_us: list[int] = field(default_factory=list)
+    """When it was killed, in microseconds since 1970 UTC."""
     _process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -92,7 +93,7 @@ class Program:
         process = self._process
         if process is None or process.poll() is not None:
             return
-        self.kills += 1
+        self.killed_us.append(time.time_ns() // 1000)
         with contextlib.suppress(psutil.NoSuchProcess):
             whole = psutil.Process(process.pid)
             # Stopped first: what is killed one after another would start new ones.

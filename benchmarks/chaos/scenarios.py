@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from benchmarks.chaos.line import Cut
 from benchmarks.chaos.verdict import Verdict
-from benchmarks.chaos.world import World, wait_for
+from benchmarks.chaos.world import COLLECTOR, World, wait_for
 from keywatt.clock import SiteClock
 from keywatt.settings import SETTING_NAMES
 
@@ -27,7 +27,7 @@ class Pace:
     """How often a collector is killed; others a third of it."""
 
 
-SHORT = Pace(outage_s=3.0, between_s=0.8, load_s=1.0, kills=10)
+SHORT = Pace(outage_s=2.5, between_s=0.6, load_s=0.5, kills=10)
 LONG = Pace(outage_s=60.0, between_s=5.0, load_s=5.0, kills=10)
 
 Blow = Callable[[World, Pace, random.Random], None]
@@ -43,6 +43,8 @@ class Scenario:
     blow: Blow
     needs: frozenset[str] = frozenset()
     """Settings without which it cannot be run yet."""
+    collectors: tuple[str, ...] = (COLLECTOR,)
+    """Several share the messages, and each asks every Modbus meter."""
     with_modbus: bool = True
 
     @property
@@ -53,6 +55,7 @@ class Scenario:
 
 def run(scenario: Scenario, world: World, pace: Pace, chance: random.Random) -> Verdict:
     """Run one scenario under load, and hold the ledger against the database."""
+    world.collectors_are(scenario.collectors)
     with world.meters(modbus=scenario.with_modbus):
         time.sleep(pace.load_s)
         scenario.blow(world, pace, chance)
@@ -78,13 +81,14 @@ def kill_database_often(world: World, pace: Pace, chance: random.Random) -> None
 
 
 def kill_collector(world: World, pace: Pace, chance: random.Random) -> None:
-    """Kill the collector many times at random, starting it again each time."""
+    """Kill a collector many times at random, starting it again each time."""
     for number in range(pace.kills):
-        if number % 2:  # every other time it comes to serve
-            world.collector.await_ready()
+        victim = world.one_collector(chance)
+        if number % 3 == 1:  # every third time it comes to serve
+            victim.await_ready()
         time.sleep(chance.uniform(0.0, pace.between_s))
-        world.collector.kill()
-        world.collector.start()
+        victim.kill()
+        victim.start()
 
 
 def kill_broker(world: World, pace: Pace, chance: random.Random) -> None:
@@ -110,39 +114,37 @@ def cut_commits(world: World, pace: Pace, chance: random.Random) -> None:
 
 
 def set_clock_back(world: World, pace: Pace, _chance: random.Random) -> None:
-    """Have the collector's clock half an hour ahead, then set it back by an hour."""
+    """Have the collectors' clock half an hour ahead, then set it back by an hour."""
     world.is_clock_believed = False
     for off in (timedelta(minutes=30), timedelta(minutes=-30)):
         clock = SiteClock.starting(datetime.now(UTC) + off, 1.0)
-        world.collectors_are({"clock": str(clock)})
+        world.restart_collectors({"clock": str(clock)})
         time.sleep(pace.load_s)
-    world.collectors_are({})
+    world.restart_collectors({})
 
 
 def kill_one_of_two(world: World, pace: Pace, chance: random.Random) -> None:
-    """Have two collectors share the messages, kill one, and bring it back."""
-    share = {"broker_share": "chaos"}
-    world.collectors_are(share, share, names=("one", "two"))
+    """Kill one of those that share the messages, and bring it back."""
     for _ in range(2):
         time.sleep(chance.uniform(pace.between_s / 2, pace.between_s))
-        victim = world.collectors[chance.choice(("one", "two"))]
+        victim = world.one_collector(chance)
         victim.kill()
         time.sleep(pace.load_s)
         victim.start()
         victim.await_ready()
-    world.collectors_are({})
 
 
 def kill_both(world: World, pace: Pace, chance: random.Random) -> None:
-    """Kill the collector while the database is away, so that only a journal helps."""
+    """Kill a collector while the database is away, so that only a journal helps."""
     world.postgres.kill()
     time.sleep(pace.outage_s / 2)
-    world.collector.kill()
+    victim = world.one_collector(chance)
+    victim.kill()
     time.sleep(chance.uniform(0.0, pace.between_s))
     world.postgres.start()
     world.postgres.await_ready()
-    world.collector.start()
-    world.collector.await_ready()
+    victim.start()
+    victim.await_ready()
 
 
 def fill_journal_disk(world: World, pace: Pace, _chance: random.Random) -> None:
@@ -193,6 +195,7 @@ SCENARIOS: Mapping[str, Scenario] = {
             tells="two collectors share the messages, one is killed",
             blow=kill_one_of_two,
             needs=frozenset({"broker_share", "collector_name"}),
+            collectors=("one", "two"),
             with_modbus=False,
         ),
         Scenario(
@@ -220,5 +223,9 @@ def in_turn(world: World, pace: Pace, chance: random.Random) -> None:
 
 
 IN_TURN = Scenario(
-    name="all-in-turn", tells="all of these one after another", blow=in_turn
+    name="all-in-turn",
+    tells="all of these one after another, two collectors sharing the messages",
+    blow=in_turn,
+    needs=frozenset({"broker_share", "collector_name", "journal_dir"}),
+    collectors=("one", "two"),
 )

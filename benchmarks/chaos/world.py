@@ -7,6 +7,7 @@ given since the beginning.
 
 import itertools
 import os
+import random
 import shutil
 import signal
 import socket
@@ -22,17 +23,19 @@ from typing import Self
 from benchmarks.chaos.line import HOST, CuttableLine
 from benchmarks.chaos.programs import LOOK_EVERY_S, Program
 from benchmarks.chaos.small_disk import Disk, LimitedProcess, tiny_file_system
-from benchmarks.chaos.verdict import Verdict, judge
+from benchmarks.chaos.verdict import Verdict, in_doubt, judge
 from keywatt.embedded import EmbeddedPostgres
 from keywatt.settings import SETTING_NAMES, variable
 from meters.reading import from_utc_us
 from simulators.meter_fleet.ledger_file import GivenTable, read_ledger
 from simulators.meter_fleet.meter_list import fleet_site
+from simulators.meter_fleet.mqtt_frames import DISCONNECT, Login, connect_packet
 from simulators.meter_fleet.plan import FleetPlan, make_fleet
 from storage.database import DatabaseError, connect
 from storage.migrate import migrate
 from storage.site import apply_site
 
+COLLECTOR = "collector"
 _DAY_MS = 86_400_000
 _MOSQUITTO = """
 listener {port} {host}
@@ -46,7 +49,7 @@ max_queued_messages 0
 max_queued_bytes 0
 log_dest none
 """
-"""What it confirms must be on disk when it is killed: saved at every change."""
+"""Saved at every change: a site that means to survive a killed broker needs that."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +71,10 @@ class World:
         """Whether stamps of collectors can be held against the meters' time."""
         self._stack = ExitStack()
         self._given: list[GivenTable] = []
+        self._breaches = 0
         self._runs = itertools.count(1)
+        self._names: tuple[str, ...] = ()
+        self._share: Mapping[str, str] = {}
         self._collector_kills = 0
         self.collectors: dict[str, Program] = {}
 
@@ -90,7 +96,7 @@ class World:
         self.line = self._stack.enter_context(CuttableLine(self.database_url))
         self.ports = free_ports(1 + self.size.modbus // _UNITS_PER_PORT)
         self._enter_meters()
-        self.collectors_are({})
+        self.collectors_are((COLLECTOR,))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -101,31 +107,49 @@ class World:
 
     # -- what scenarios do
 
-    def collectors_are(
-        self, *settings: Mapping[str, str], names: Sequence[str] = ("collector",)
-    ) -> None:
-        """Have collectors of these names and settings, and wait until they serve."""
-        for collector in self.collectors.values():
-            collector.stop()
-            self._collector_kills += collector.kills
+    def collectors_are(self, names: Sequence[str]) -> None:
+        """Have collectors of these names; several share the messages.
+
+        Only while no meters run: the broker forgets the sessions of those before, and
+        what it keeps for them.
+        """
+        if tuple(self.collectors) == tuple(names):
+            return
+        former = self._stop_collectors()
+        for name in former:
+            forget_session(self.broker_port, name)
+        self._share = {"broker_share": "chaos"} if len(names) > 1 else {}
+        self._names = tuple(names)
+        self.restart_collectors({})
+
+    def restart_collectors(self, settings: Mapping[str, str]) -> None:
+        """Start the same collectors anew, with settings beside their own."""
+        self._stop_collectors()
         self.collectors = {
-            name: self._collector(name, given)
-            for name, given in zip(names, settings, strict=True)
+            name: self._collector(name, {**self._share, **settings})
+            for name in self._names
         }
         for collector in self.collectors.values():
             collector.start()
         for collector in self.collectors.values():
             collector.await_ready()
 
-    @property
-    def collector(self) -> Program:
-        """The only collector, or the first."""
-        return next(iter(self.collectors.values()))
+    def one_collector(self, chance: random.Random) -> Program:
+        """Choose one of the collectors."""
+        return chance.choice(list(self.collectors.values()))
+
+    def _stop_collectors(self) -> list[str]:
+        for collector in self.collectors.values():
+            collector.stop()
+            self._collector_kills += len(collector.killed_us)
+            collector.killed_us.clear()
+        return list(self.collectors)
 
     @property
     def collector_kills(self) -> int:
         """How often collectors were killed."""
-        return self._collector_kills + sum(c.kills for c in self.collectors.values())
+        running = (len(c.killed_us) for c in self.collectors.values())
+        return self._collector_kills + sum(running)
 
     def heal(self) -> None:
         """Bring everything back and wait until it serves."""
@@ -153,13 +177,22 @@ class World:
             raise RuntimeError(f"The meters ended with {code}: {fleet.last_words()}")
         self._given.append(read_ledger(ledger))
 
+    @property
+    def given(self) -> GivenTable:
+        """All that meters gave since the beginning."""
+        joined = GivenTable.joined(self._given)
+        return in_doubt(joined, self.broker.killed_us)
+
     def verdict(self, *, within_s: float = 60.0) -> Verdict:
         """Wait until all that was given is stored, or nothing more happens; judge."""
-        given = GivenTable.joined(self._given)
+        given = self.given
         deadline_s, before, quiet_since_s = time.monotonic() + within_s, -1, 0.0
         while True:
             found = judge(
-                self.database_url, given, is_clock_believed=self.is_clock_believed
+                self.database_url,
+                given,
+                is_clock_believed=self.is_clock_believed,
+                before=self._breaches,
             )
             if found.stored != before:
                 before, quiet_since_s = found.stored, time.monotonic()
@@ -167,6 +200,7 @@ class World:
             # What holds at once may still be spoilt by what comes late.
             quiet_s = _QUIET_S if found.holds else _PATIENCE_S
             if now_s - quiet_since_s > quiet_s or now_s > deadline_s:
+                self._breaches = found.breaches
                 return found
             time.sleep(0.1)
 
@@ -175,9 +209,14 @@ class World:
         """Have the collector keep its journal on a disk of its own that can be full."""
         folder = self.folder / "small-disk"
         with tiny_file_system(folder, 8) as tiny:
-            self.collectors_are({"journal_dir": str(folder)}, names=("small",))
-            yield tiny or LimitedProcess(self.collector.pid)
-            self.collectors_are({})
+            # Two cannot share it: the first alone has it, the others pause.
+            self._stop_collectors()
+            first = self._names[0]
+            small = {"journal_dir": str(folder)}
+            self.collectors = {first: self._collector(first, {**self._share, **small})}
+            self.heal()
+            yield tiny or LimitedProcess(self.collectors[first].pid)
+            self.restart_collectors({})
 
     # -- its parts
 
@@ -221,7 +260,7 @@ class World:
         folder = self.folder / name
         (folder / "journal").mkdir(parents=True, exist_ok=True)
         given = {"database_url": self.line.url, "collector_name": name}
-        if "journal_dir" in SETTING_NAMES:
+        if "journal_dir" in SETTING_NAMES and "journal_dir" not in settings:
             given["journal_dir"] = str(folder / "journal")
         return self._keywatt(name, ["collect"], folder, given | dict(settings))
 
@@ -310,6 +349,14 @@ def _let_pass(folder: Path) -> None:
     """Let the database's user pass a folder, where it is ours to say."""
     if folder.owner() == Path("/proc/self").owner():
         folder.chmod(folder.stat().st_mode | 0o011)
+
+
+def forget_session(broker_port: int, name: str) -> None:
+    """Let the broker forget a client and all that it keeps for it."""
+    with socket.create_connection((HOST, broker_port), timeout=10) as line:
+        line.sendall(connect_packet(Login(client_id=name)) + DISCONNECT)
+        while line.recv(1024):
+            pass
 
 
 Wait = Callable[[], bool]

@@ -148,13 +148,24 @@ class GivenTable:
             serials=tuple(clocks),
             has_clock=np.array(list(clocks.values()), dtype=np.bool_),
             meter=np.concatenate(
-                [place[t.meter] for place, t in zip(places, tables, strict=True)]
+                [
+                    np.zeros(0, dtype=np.int32),
+                    *(p[t.meter] for p, t in zip(places, tables, strict=True)),
+                ]
             ),
-            measured_us=np.concatenate([t.measured_us for t in tables]),
-            given_us=np.concatenate([t.given_us for t in tables]),
-            registers=np.concatenate([t.registers for t in tables]),
-            standing=np.concatenate([t.standing for t in tables]),
+            measured_us=_end_to_end([t.measured_us for t in tables]),
+            given_us=_end_to_end([t.given_us for t in tables]),
+            registers=np.concatenate(
+                [np.zeros((0, len(REGISTERS))), *(t.registers for t in tables)]
+            ),
+            standing=np.concatenate(
+                [np.zeros(0, dtype=np.int8), *(t.standing for t in tables)]
+            ),
         )
+
+
+def _end_to_end(columns: Sequence[IntArray]) -> IntArray:
+    return np.concatenate([np.zeros(0, dtype=np.int64), *columns])
 
 
 def read_ledger(file: Path) -> GivenTable:

@@ -89,8 +89,8 @@ class FleetPort:
                 connection.abort()
             await self._server.wait_closed()
             self._server = None
-        for unit in self.units.values():
-            unit.forget()
+            for connection in list(self._open):  # those whose end was not told yet
+                connection.forget()
 
     def neighbour(self, unit: int) -> tuple[int, FleetUnit]:
         """Return the unit after one, as a gateway that mixes them up takes it."""
@@ -118,6 +118,10 @@ class _Connection(asyncio.Protocol):
         """End: what was given over it last may not have arrived."""
         del exc
         self._transport = None
+        self.forget()
+
+    def forget(self) -> None:
+        """Leave in doubt what was given last."""
         self._among.discard(self)
         for unit in self._port.units.values():
             unit.forget(self)
@@ -147,7 +151,7 @@ class _Connection(asyncio.Protocol):
         spells = unit.meter.spells_at(at_ms)
         if spells and self._misbehaves(request, unit, spells):
             return
-        found = unit.read(request, at_ms)
+        found = unit.read(self, request, at_ms)
         if isinstance(found, int):
             self._send(request, _refused(request, found))
             return

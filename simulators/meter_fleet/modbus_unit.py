@@ -1,8 +1,8 @@
 """One Modbus meter's registers, and what became of the passes over them. Pure.
 
-A pass is one reading of every register of the profile, in any number of requests. All
-of a pass comes from one display, as in meters that latch their values. Once the last
-register of a pass was answered, the reading was given.
+A pass is one reading of every register of the profile over one connection, in any
+number of requests. All of a pass comes from one display, as in meters that latch their
+values. Once the last register of a pass was answered, the reading was given.
 """
 
 import math
@@ -99,6 +99,18 @@ def _a_momentary_one(profile: ModbusProfile, first: int) -> int:
 
 
 @dataclass(slots=True)
+class _Client:
+    """What one connection has read of a meter: another's reads are no part of it."""
+
+    memory: bytes = b""
+    unread: int = 0
+    given: Given | None = None
+    """Of the pass under way; given once nothing is unread."""
+    waits: Given | None = None
+    """Given, but not known to have arrived."""
+
+
+@dataclass(slots=True)
 class FleetUnit:
     """One meter at one unit id."""
 
@@ -106,12 +118,7 @@ class FleetUnit:
     profile: ModbusProfile
     ledger: Ledger
     layout: Layout = field(init=False)
-    _memory: bytes = b""
-    _unread: int = 0
-    _given: Given | None = None
-    """Of the pass under way, given once nothing is unread."""
-    _waits: tuple[Given, object] | None = None
-    """Given, but not known to have arrived; over which connection."""
+    _clients: dict[object, _Client] = field(default_factory=dict)
     answered_at_s: float = -math.inf
     """When its last answer went out, on the event loop's clock."""
 
@@ -121,19 +128,18 @@ class FleetUnit:
 
     def was_asked(self, connection: object) -> None:
         """Take note: who asks again over the same connection has the last answer."""
-        if self._waits is not None:
-            given, over = self._waits
-            self._waits = None
-            arrived = over is connection
-            self.ledger.enter(given, Standing.CERTAIN if arrived else Standing.DOUBTFUL)
+        client = self._clients.get(connection)
+        if client is not None and client.waits is not None:
+            self.ledger.enter(client.waits, Standing.CERTAIN)
+            client.waits = None
 
-    def forget(self, connection: object | None = None) -> None:
-        """Leave in doubt what was given over a connection that broke, or over any."""
-        if self._waits is not None and connection in (None, self._waits[1]):
-            self.ledger.enter(self._waits[0], Standing.DOUBTFUL)
-            self._waits = None
+    def forget(self, connection: object) -> None:
+        """Leave in doubt what was given last over a connection that ended."""
+        client = self._clients.pop(connection, None)
+        if client is not None and client.waits is not None:
+            self.ledger.enter(client.waits, Standing.DOUBTFUL)
 
-    def read(self, request: Request, at_ms: int) -> bytes | int:
+    def read(self, connection: object, request: Request, at_ms: int) -> bytes | int:
         """Return the bytes of the registers asked for, or an exception's code."""
         span, layout = request.span, self.layout
         readable = layout.readable.get(request.function)
@@ -148,23 +154,25 @@ class FleetUnit:
             readable &= ~layout.hole
         if asked < 0 or asked & ~readable:
             return ILLEGAL_ADDRESS
+        client = self._clients.setdefault(connection, _Client())
         wanted = asked & layout.wanted
-        if wanted & ~self._unread:
-            self._begin_pass(at_ms)
-        self._unread &= ~wanted
-        return self._memory[2 * start : 2 * (start + count)]
+        if wanted & ~client.unread:
+            self._begin_pass(client, at_ms)
+        client.unread &= ~wanted
+        return client.memory[2 * start : 2 * (start + count)]
 
     def was_answered(self, connection: object, at_ms: int, *, sure: bool) -> None:
         """Take note of an answer that went out; the last of a pass gives the reading.
 
         `sure` unless the one who asked had moved on before.
         """
-        if self._unread or self._given is None:
+        client = self._clients.get(connection)
+        if client is None or client.unread or client.given is None:
             return
-        given = self._given._replace(given_ms=at_ms)
-        self._given = None
+        given = client.given._replace(given_ms=at_ms)
+        client.given = None
         if sure:
-            self._waits = (given, connection)
+            client.waits = given
         else:
             self.ledger.enter(given, Standing.DOUBTFUL)
 
@@ -172,19 +180,19 @@ class FleetUnit:
         """Return the bytes of all registers without reading them."""
         return self._encoded(self.meter.show(at_ms))
 
-    def _begin_pass(self, at_ms: int) -> None:
+    def _begin_pass(self, client: _Client, at_ms: int) -> None:
         """Latch what the meter shows now."""
         shown, layout = self.meter.show(at_ms), self.layout
-        self._memory = self._encoded(shown)
-        self._unread = layout.wanted
+        client.memory = self._encoded(shown)
+        client.unread = layout.wanted
         if Fault.HOLE in shown.faults:
-            self._unread &= ~layout.hole
+            client.unread &= ~layout.hole
         has_clock = self.profile.clock is not None
-        self._given = Given(
+        client.given = Given(
             meter=self.meter,
             measured_ms=shown.measured_ms if has_clock else NO_TIME,
             given_ms=at_ms,
-            registers=_decoded(self.profile, layout, self._memory),
+            registers=_decoded(self.profile, layout, client.memory),
             faults=shown.faults,
         )
 
