@@ -9,18 +9,15 @@ short set in the tests, in random order and at a longer pace.
 import argparse
 import json
 import random
-import shutil
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from benchmarks.chaos.scenarios import IN_TURN, LONG, SCENARIOS, SHORT, Scenario, run
 from benchmarks.chaos.verdict import Verdict
-from benchmarks.chaos.world import Size, World
+from benchmarks.chaos.world import Size, World, site_folder
 from benchmarks.report import machine
 
 
@@ -41,7 +38,7 @@ def main() -> None:
     size = Size(
         mqtt=given.mqtt, modbus=given.modbus, every_s=given.every, seed=given.seed
     )
-    with _folder(given.keep) as folder, World(folder / "site", size) as world:
+    with site_folder(given.keep) as folder, World(folder, size) as world:
         rounds = list(_campaign(world, given))
         said = _said(world, given, rounds)
     print(json.dumps(said))
@@ -104,21 +101,6 @@ def _order(only: list[str] | None, chance: random.Random) -> list[Scenario]:
     if not wanted:
         raise SystemExit(f"{', '.join(only or ())} cannot be run by this Keywatt yet.")
     return chance.sample(wanted, len(wanted))
-
-
-@contextmanager
-def _folder(keep: Path | None) -> Iterator[Path]:
-    """Yield a folder: one to keep, or one that is gone afterwards."""
-    if keep is not None:
-        keep.mkdir(parents=True, exist_ok=True)
-        yield keep.absolute()
-        return
-    folder = Path(tempfile.mkdtemp(prefix="keywatt-chaos-"))
-    folder.chmod(0o711)  # the database may run as another user: let it pass
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

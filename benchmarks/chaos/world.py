@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -81,8 +82,15 @@ class World:
     def __enter__(self) -> Self:
         """Start everything but the meters."""
         (self.folder / "logs").mkdir(parents=True)
-        for parent in (self.folder, *self.folder.parents[:2]):
-            _let_pass(parent)
+        self.folder.chmod(0o711)
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _start(self) -> None:
         server = EmbeddedPostgres(self.folder / "postgres")
         server.prepare()
         self.database_url = server.url
@@ -97,7 +105,6 @@ class World:
         self.ports = free_ports(1 + self.size.modbus // _UNITS_PER_PORT)
         self._enter_meters()
         self.collectors_are((COLLECTOR,))
-        return self
 
     def __exit__(self, *_: object) -> None:
         """Kill what still runs."""
@@ -320,6 +327,23 @@ _QUIET_S, _PATIENCE_S = 1.0, 15.0
 """So long nothing more is stored: then it is over, or given up."""
 
 
+@contextmanager
+def site_folder(keep: Path | None = None) -> Iterator[Path]:
+    """Yield a folder that is not there yet: one to keep, or one that goes afterwards.
+
+    Not one of pytest's: those are closed to the database's user at every start of it.
+    """
+    if keep is not None:
+        yield keep.absolute()
+        return
+    folder = Path(tempfile.mkdtemp(prefix="keywatt-chaos-"))
+    folder.chmod(0o711)
+    try:
+        yield folder / "site"
+    finally:
+        shutil.rmtree(folder)
+
+
 def free_ports(count: int) -> Sequence[int]:
     """Return so many ports in a row on which nothing listens."""
     for first in range(20_000 + os.getpid() % 100 * 100, 60_000, count):
@@ -343,12 +367,6 @@ def _listens(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex((HOST, port)) == 0
-
-
-def _let_pass(folder: Path) -> None:
-    """Let the database's user pass a folder, where it is ours to say."""
-    if folder.owner() == Path("/proc/self").owner():
-        folder.chmod(folder.stat().st_mode | 0o011)
 
 
 def forget_session(broker_port: int, name: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from benchmarks.chaos.scenarios import IN_TURN, SCENARIOS, SHORT, Scenario, run
-from benchmarks.chaos.world import Size, World
+from benchmarks.chaos.world import Size, World, site_folder
 from keywatt.settings import SETTING_NAMES
 from tests.support import missing
 
@@ -27,11 +27,10 @@ RUN_HERE = [
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory) -> Iterator[World]:
+def world() -> Iterator[World]:
     if shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin") is None:
         missing("Mosquitto is not installed: apt-get install mosquitto")
-    folder = tmp_path_factory.mktemp("chaos") / "site"
-    with World(folder, Size(mqtt=60, modbus=15)) as world:
+    with site_folder() as folder, World(folder, Size(mqtt=60, modbus=15)) as world:
         yield world
 
 
