@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from meters.refusal import Reason
 from simulators.meter_fleet.ledger import Standing
 from simulators.meter_fleet.ledger_file import GivenTable
 from simulators.meter_fleet.reckoning import SLACK_US, Reckoning, reckon
@@ -78,7 +79,8 @@ def judge(
             given, stored, slack_us=SLACK_US if is_clock_believed else None
         ),
         counted_stored=counted,
-        refused=sum(outcomes.values()),
+        # Beside these there are polls that nobody answered.
+        refused=sum(outcomes.get(reason, 0) for reason in Reason),
         repeated=repeated,
         before=before,
     )
