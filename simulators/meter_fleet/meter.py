@@ -1,7 +1,7 @@
 """A light meter: what it shows at an instant, faults of its figures included. Pure."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -60,7 +60,7 @@ class Place:
     unit: int
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True, eq=False)
 class LightMeter:
     """One meter of many: no state but its faults."""
 
@@ -193,7 +193,7 @@ def given_by(profile: Profile) -> tuple[Quantity, ...]:
     return tuple(f.quantity for f in profile.fields if f.quantity in BRIEF)
 
 
-def registers_of(values: dict[Quantity, float]) -> tuple[float, ...]:
+def registers_of(values: Mapping[Quantity, float]) -> tuple[float, ...]:
     """Return the four registers in their order; NaN where one is not given."""
     return tuple(values.get(quantity, math.nan) for quantity in REGISTERS)
 

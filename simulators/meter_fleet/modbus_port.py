@@ -146,13 +146,14 @@ class _Connection(asyncio.Protocol):
         if unit is None:
             self._send(request, _refused(request, NO_RESPONSE_OF_TARGET))
             return
-        unit.was_asked(self)
         at_ms = self._port.now_ms()
         spells = unit.meter.spells_at(at_ms)
         if spells and self._misbehaves(request, unit, spells):
+            unit.trouble(self)
             return
         found = unit.read(self, request, at_ms)
         if isinstance(found, int):
+            unit.trouble(self)
             self._send(request, _refused(request, found))
             return
         pdu = read_answer(request.function, found)

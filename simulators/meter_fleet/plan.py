@@ -46,6 +46,7 @@ class FleetPlan:
         "eastron-sdm630",
         "carlo-gavazzi-em340",
         "schneider-iem3155",
+        "keywatt-logger",
     )
     """Taken in turn."""
     prefix: str = "F"

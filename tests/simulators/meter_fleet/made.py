@@ -6,7 +6,7 @@ from simulators.meter_fleet.plan import FleetPlan, make_fleet
 
 START_MS = 1_800_000_000_000
 """2027-01-15 08:00 UTC."""
-MODBUS_PROFILES = ("eastron-sdm630", "carlo-gavazzi-em340", "schneider-iem3155")
+MODBUS_PROFILES = FleetPlan(mqtt=0, modbus=0, start_ms=0).modbus_profiles
 
 
 def plan(mqtt: int = 0, modbus: int = 0, **others: object) -> FleetPlan:

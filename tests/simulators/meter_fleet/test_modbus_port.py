@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
 from pymodbus import FramerType
@@ -10,10 +11,17 @@ from pymodbus.client import AsyncModbusTcpClient
 from collector.modbus.bus import MeterError, ModbusBus
 from meters.blocks import Block, plan_blocks
 from meters.decode import decode_blocks
+from meters.identity import decode_identity, plan_identity
+from meters.load_profile import (
+    decode_load_profile,
+    plan_load_profile,
+    plan_pointers,
+    state_of,
+)
 from meters.quantity import REGISTERS
-from meters.reading import from_utc_us
+from meters.reading import from_utc_us, utc_us
 from simulators.meter_fleet.faults import Fault
-from simulators.meter_fleet.ledger import Ledger
+from simulators.meter_fleet.ledger import Ledger, Standing
 from simulators.meter_fleet.ledger_file import read_ledger
 from simulators.meter_fleet.meter import LightMeter
 from simulators.meter_fleet.modbus_frames import FramingKind
@@ -78,7 +86,7 @@ def run_with(tmp_path, *meters, kind=FramingKind.TCP):
     def decorate(test) -> FleetPort:
         async def run() -> FleetPort:
             async with port_of(tmp_path, *meters, kind=kind) as port:
-                bus = ModbusBus(HOST, port.port, timeout_s=TIMEOUT_S)
+                bus = ModbusBus.tcp(HOST, port.port, timeout_s=TIMEOUT_S)
                 await test(port, bus)
                 bus.close()
             return port
@@ -164,8 +172,8 @@ def test_pymodbus_reads_over_either_framing(tmp_path, kind, framer) -> None:
     [
         (Fault.DEAD, "no answer"),
         (Fault.LATE_REPLY, "no answer"),
-        (Fault.ENDLESS, "no answer"),
-        (Fault.WRONG_UNIT_ECHO, "no answer"),
+        (Fault.ENDLESS, "no Modbus TCP"),
+        (Fault.WRONG_UNIT_ECHO, "an answer of unit 2"),
         (Fault.EXCEPTION, "exception"),
         (Fault.GARBAGE, None),
     ],
@@ -294,3 +302,106 @@ def test_a_taken_port_is_said_in_one_sentence(tmp_path) -> None:
                 await again.__aenter__()
 
     asyncio.run(run())
+
+
+LOGGER = "keywatt-logger"
+
+
+async def read_fast(bus: ModbusBus, meter: LightMeter, unit: int = 1) -> None:
+    for block in plan_blocks(meter.profile, "fast"):
+        await bus.read_block(unit, block)
+
+
+def test_a_poll_without_what_is_slow_is_a_reading_too(tmp_path) -> None:
+    meter = one_meter(LOGGER)
+
+    @run_with(tmp_path, meter)
+    async def port(_port, bus) -> None:
+        await read(bus, meter)
+        await read_fast(bus, meter)
+        await read_fast(bus, meter)
+
+    assert port.counted() == {"certain": 2, "doubtful": 1, "refusable": 0}
+
+
+def test_a_poll_that_broke_off_amid_what_is_slow_is_in_doubt(tmp_path) -> None:
+    meter = one_meter(LOGGER)
+    slow = [b for b in plan_blocks(meter.profile) if b.address >= 160]
+    [block] = slow
+    half = Block(function="holding", address=block.address, count=2, registers=())
+
+    @run_with(tmp_path, meter)
+    async def port(_port, bus) -> None:
+        await read_fast(bus, meter)
+        await bus.read_block(1, half)
+        await read_fast(bus, meter)
+
+    assert port.counted() == {"certain": 0, "doubtful": 2, "refusable": 0}
+
+
+def test_a_poll_in_which_something_was_refused_is_in_doubt(tmp_path) -> None:
+    meter = one_meter("eastron-sdm630")
+    beyond = Block(function="input", address=0x4000, count=1, registers=())
+
+    @run_with(tmp_path, meter)
+    async def port(_port, bus) -> None:
+        await read(bus, meter)
+        with pytest.raises(MeterError, match="exception 2"):
+            await bus.read_block(1, beyond)
+        await read(bus, meter)
+        await read(bus, meter)
+
+    assert port.counted() == {"certain": 1, "doubtful": 2, "refusable": 0}
+
+
+def test_two_who_read_at_once_do_not_mix_their_passes(tmp_path) -> None:
+    meter = one_meter("schneider-iem3155")
+    first, *rest = plan_blocks(meter.profile)
+
+    @run_with(tmp_path, meter)
+    async def port(port, bus) -> None:
+        other = ModbusBus.tcp(HOST, port.port, timeout_s=TIMEOUT_S)
+        words = {first: await bus.read_block(1, first)}
+        port.clock.ms += 1000
+        await read(other, meter)
+        words |= {block: await bus.read_block(1, block) for block in rest}
+        decoded = decode_blocks(meter.profile, words)
+        assert decoded.measured_at == from_utc_us(START_MS * 1000)
+        true = meter.show(START_MS).values[REGISTERS[0]]
+        assert decoded.values[REGISTERS[0]] == true
+        other.close()
+
+    assert port.counted()["doubtful"] == 2
+    times = sorted(read_ledger(port.file).measured_us.tolist())
+    assert times == [START_MS * 1000, (START_MS + 1000) * 1000]
+
+
+def test_a_logger_says_who_it_is_and_what_it_recorded(tmp_path) -> None:
+    meter = one_meter(LOGGER)
+    end = from_utc_us((START_MS - START_MS % 900_000) * 1000)
+    found = {}
+
+    @run_with(tmp_path, meter)
+    async def port(_port, bus) -> None:
+        who = {b: await bus.read_block(1, b) for b in plan_identity(meter.profile)}
+        told = decode_identity(meter.profile, who)
+        assert (told.fits, told.serial) == (True, meter.serial)
+        pointers = plan_pointers(meter.profile)
+        words = {block: await bus.read_block(1, block) for block in pointers}
+        state = state_of(meter.profile, words)
+        begin = end - timedelta(hours=2)
+        while asked := plan_load_profile(meter.profile, state, begin, end):
+            for request in asked:
+                words = await bus.read_block(1, request.block)
+                records = decode_load_profile(meter.profile, request, words)
+                state = state.after(request, records)
+                found.update((r.measured_at, r.values) for r in records)
+
+    # Nine quarter-hours, both ends included, each as the register stood then.
+    for quarters in range(9):
+        at = end - quarters * timedelta(minutes=15)
+        counts = meter.counts_at(REGISTERS[0], utc_us(at) // 1000)
+        assert found[at][REGISTERS[0]] == counts / 1000
+    given = read_ledger(port.file)
+    assert set(given.standing.tolist()) == {Standing.DOUBTFUL}
+    assert {from_utc_us(us) for us in given.measured_us} == set(found)

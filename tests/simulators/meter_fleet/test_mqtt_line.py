@@ -22,8 +22,8 @@ async def heard_at(broker, topic: str):
     """Yield the payloads that come to a topic while the block lasts."""
     heard: list[bytes] = []
 
-    def take(_topic, payload, done) -> None:
-        heard.append(payload)
+    def take(messages, done) -> None:
+        heard.extend(message.payload for message in messages)
         done()
 
     link = MqttLink(broker, client_id=topic.replace("/", "-"), on_message=take)
