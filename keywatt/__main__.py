@@ -25,6 +25,7 @@ from keywatt.commands import (
     services,
     settings,
     simulate,
+    simulate_fleet,
     site,
     status,
 )
@@ -52,6 +53,7 @@ demo.add_to(app)
 replay.add_to(app)
 services.add_to(app)
 simulate.add_to(app)
+simulate_fleet.add_to(app)
 database.add_to(app)
 site.add_to(app)
 meters.add_to(app)

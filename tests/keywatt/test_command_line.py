@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 from typer.testing import CliRunner
@@ -6,6 +7,7 @@ from typer.testing import CliRunner
 from keywatt.__main__ import app
 
 COMMANDS = [
+    ["check-fleet"],
     ["collect"],
     ["dashboard"],
     ["demo"],
@@ -21,6 +23,7 @@ COMMANDS = [
     ["replay"],
     ["settings"],
     ["simulate"],
+    ["simulate-fleet"],
     ["site", "apply"],
     ["site", "check"],
     ["status"],
@@ -39,7 +42,8 @@ def test_the_list_above_is_whole() -> None:
     said = CliRunner().invoke(app, ["--help"])
     shown = said.stdout.partition("Commands")[2]
     assert [c for c, *_ in COMMANDS if f" {c} " not in shown] == []
-    listed = [line.split()[1] for line in shown.splitlines() if line.startswith("│ ")]
+    # A line that goes on from the one above begins with blanks.
+    listed = re.findall(r"^│ (\S+)", shown, re.MULTILINE)
     assert sorted({c for c, *_ in COMMANDS}) == sorted(listed)
 
 

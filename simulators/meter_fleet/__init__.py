@@ -1,0 +1,1 @@
+"""Thousands of light meters in one process, with every fault there is."""
