@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from collector.counts import Counts, new_counters
+from collector.counting.counts import Counts, new_counters
 from collector.mqtt.broker import BrokerAddress
 from collector.mqtt.link import MqttLink
 from collector.run import collect

@@ -20,7 +20,7 @@ from pymodbus.client import AsyncModbusTcpClient
 
 from benchmarks.modbus_meters import HOST, fleet_of, modbus_profile
 from benchmarks.report import Result, report
-from collector.counts import Counts
+from collector.counting.counts import Counts
 from collector.modbus.bus import ModbusBus
 from collector.modbus.poller import PolledMeter, poll
 from collector.parcel import ParcelQueue

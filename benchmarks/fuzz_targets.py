@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Protocol
 
-from collector.counts import Counts
+from collector.counting.counts import Counts
 from collector.mqtt.intake import Intake
 from collector.mqtt.packets import Message
 from meters.blocks import plan_blocks

@@ -21,7 +21,7 @@ from pymodbus.exceptions import ModbusException
 
 from benchmarks.modbus_meters import DEAD, HOST, Gateway, modbus_profile
 from benchmarks.report import Result, report
-from collector.counts import Counts
+from collector.counting.counts import Counts
 from collector.modbus.bus import ModbusBus
 from collector.modbus.poller import PolledMeter, poll
 from collector.parcel import ParcelQueue

@@ -25,9 +25,9 @@ from typing import TypeVar
 import numpy as np
 
 from benchmarks.report import Result, report
-from collector.journal import Journal
-from collector.journal_frame import Frame
-from collector.journal_record import decode_all, encode
+from collector.journal.frame import Frame
+from collector.journal.journal import Journal
+from collector.journal.record import decode_all, encode
 from collector.parcel import Parcel
 from meters.meter import Transport
 from meters.quantity import QUANTITIES

@@ -12,11 +12,11 @@ from datetime import datetime
 
 import psycopg
 
-from collector.clocks import Clocks
-from collector.counts import Counters, new_counters
-from collector.journal import Journal
-from collector.journaled import Journaled
-from collector.ledger import Ledger
+from collector.counting.clocks import Clocks
+from collector.counting.counts import Counters, new_counters
+from collector.counting.ledger import Ledger
+from collector.journal.feeder import Journaled
+from collector.journal.journal import Journal
 from collector.meter_watch import Changes, MeterWatch
 from collector.modbus.polls import Polls
 from collector.mqtt.broker import BrokerAddress

@@ -18,7 +18,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from collector.counts import Counters
+from collector.counting.counts import Counters
 from collector.parcel import Origin, Parcel, ParcelQueue
 from meters.meter import Transport
 from meters.reading import ReadingBatch, from_utc_us, joined

@@ -18,9 +18,9 @@ REFUSALS = (
 )
 """Something was asked for or entered that cannot be."""
 FAILURES = (
-    ("collector.journal_lock", "JournalError"),
-    ("collector.journal_record", "NewerRecordError"),
-    ("collector.metrics", "MetricsError"),
+    ("collector.journal.lock", "JournalError"),
+    ("collector.journal.record", "NewerRecordError"),
+    ("collector.counting.metrics", "MetricsError"),
     ("collector.modbus.probing", "ProbeError"),
     ("collector.mqtt.broker", "MqttError"),
     ("keywatt.demo.state", "DemoError"),

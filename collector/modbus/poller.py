@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable
 from typing import Protocol
 
-from collector.counts import Counts
+from collector.counting.counts import Counts
 from collector.modbus.backfill import Backfill
 from collector.modbus.failure import Failure, MeterError
 from collector.modbus.polled import Bus, Now, PolledMeter

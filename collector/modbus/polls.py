@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
-from collector.counts import TransportCounts
+from collector.counting.counts import TransportCounts
 from collector.modbus.bus import ModbusBus
 from collector.modbus.drift import ClockDrift
 from collector.modbus.poller import PolledMeter, Sink, poll

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from collector.counts import Counts
+from collector.counting.counts import Counts
 from collector.mqtt.packets import Message as Received
 from collector.mqtt.sheet import Judged, Sheet, as_heard
 from collector.mqtt.speaker import Speaker, refusals_of

@@ -89,9 +89,9 @@ def broker_of(settings: "Settings") -> "BrokerAddress":
 
 
 def _collect(settings: "Settings", counts_file: Path | None) -> None:
-    from collector.counts import new_counters
-    from collector.journal import Journal
-    from collector.metrics import Metrics
+    from collector.counting.counts import new_counters
+    from collector.counting.metrics import Metrics
+    from collector.journal.journal import Journal
     from collector.run import collect
     from keywatt.demo.tally import write_counts
     from keywatt.running import cancelled_at, migrated, run_until_stopped

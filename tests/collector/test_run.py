@@ -6,7 +6,7 @@ import json
 import sys
 from datetime import UTC, datetime, timedelta
 
-from collector.counts import new_counters
+from collector.counting.counts import new_counters
 from collector.mqtt.link import MqttLink
 from collector.mqtt.publish import connected
 from collector.run import collect

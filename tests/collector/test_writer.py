@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from collector.counts import new_counters
+from collector.counting.counts import new_counters
 from collector.parcel import Parcel, ParcelQueue
 from collector.writer import Writer
 from meters.meter import Transport

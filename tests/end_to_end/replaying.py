@@ -19,7 +19,7 @@ from accounts.site import (
 )
 from accounts.tariff import Prices, Tariff
 from analytics.settle import Intervals
-from collector.counts import Counts, new_counters
+from collector.counting.counts import Counts, new_counters
 from collector.mqtt.broker import BrokerAddress
 from collector.mqtt.publish import connected
 from collector.run import collect

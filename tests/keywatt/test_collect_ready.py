@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from collector.counts import new_counters
+from collector.counting.counts import new_counters
 from collector.mqtt.publish import connected
 from collector.run import collect
 from meters.meter import Transport

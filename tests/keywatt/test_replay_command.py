@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from collector.counts import new_counters
+from collector.counting.counts import new_counters
 from collector.run import collect
 from meters.meter import Transport
 from meters.profile import PROFILES

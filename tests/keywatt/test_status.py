@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from collector.counts import new_counters
-from collector.metrics import Metrics
+from collector.counting.counts import new_counters
+from collector.counting.metrics import Metrics
 from meters.meter import Transport
 from meters.quantity import Quantity
 from meters.reading import Reading, batch_of, utc_us

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
 
-from collector.counts import Counts
+from collector.counting.counts import Counts
 from collector.modbus.breaker import Breaker
 from collector.modbus.bus import ModbusBus
 from collector.modbus.poller import PolledMeter, poll

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from collector.counts import Counts
+from collector.counting.counts import Counts
 from collector.modbus.breaker import Breaker
 from collector.modbus.bus import MeterError, ModbusBus
 from collector.modbus.identity import Roll

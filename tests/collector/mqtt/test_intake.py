@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.counts import Counts
+from collector.counting.counts import Counts
 from collector.mqtt.intake import Intake
 from collector.mqtt.packets import Message
 from meters.listening import Wanted

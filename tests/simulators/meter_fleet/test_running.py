@@ -8,7 +8,7 @@ import time
 import pytest
 
 from accounts.site import Site
-from collector.counts import new_counters
+from collector.counting.counts import new_counters
 from collector.run import collect
 from keywatt.demo.state import free_range
 from meters.meter import Transport

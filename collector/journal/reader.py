@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from collector.journal_files import JournalFiles
-from collector.journal_frame import Damage, Frame, Mark, scan
+from collector.journal.files import JournalFiles
+from collector.journal.frame import Damage, Frame, Mark, scan
 from meters.refusal import MOST_RAW_BYTES
 
 _STRETCH_BYTES = 256 * 1024

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from collector import journal_record
-from collector.journal_record import (
+from collector.journal import record
+from collector.journal.record import (
     NewerRecordError,
     RecordError,
     decode,
@@ -103,7 +103,7 @@ def test_a_journal_of_the_first_release_can_be_read() -> None:
 
 def test_a_new_quantity_is_a_new_version() -> None:
     # If this fails: leave version 1 as it is, and add the next one.
-    newest = journal_record.COLUMNS[journal_record.VERSION]
+    newest = record.COLUMNS[record.VERSION]
     assert newest == tuple(map(str, QUANTITIES))
 
 
@@ -139,4 +139,4 @@ def test_records_decoded_together_are_those_decoded_alone(many) -> None:
 def test_one_reading_is_laid_out_as_many_are(batch) -> None:
     for row in range(len(batch)):
         one = batch[row : row + 1]
-        assert journal_record._row(one) == journal_record._rows(one)  # noqa: SLF001
+        assert record._row(one) == record._rows(one)  # noqa: SLF001

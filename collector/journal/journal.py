@@ -2,7 +2,7 @@
 
 Pollers append parcels; all that come while one group is being synced make up the next,
 so that there is one sync a group however many pollers there are. Parcels come out again
-in their order (collector/journaled.py feeds the writer) and are dropped once they are
+in their order (`feeder` feeds the writer) and are dropped once they are
 committed. The disk is worked by one thread of its own, never by the event loop.
 """
 
@@ -15,10 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from collector.journal_files import JournalFiles
-from collector.journal_frame import MOST_RECORD_BYTES, Frame, Mark
-from collector.journal_reader import JournalReader, Lost
-from collector.journal_record import encode
+from collector.journal.files import JournalFiles
+from collector.journal.frame import MOST_RECORD_BYTES, Frame, Mark
+from collector.journal.reader import JournalReader, Lost
+from collector.journal.record import encode
 from collector.parcel import Parcel
 
 log = logging.getLogger(__name__)

@@ -13,8 +13,8 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from collector.counts import Counters, Counts
-from collector.journal import Journal
+from collector.counting.counts import Counters, Counts
+from collector.journal.journal import Journal
 from meters.meter import Meter, Transport
 
 Labels = tuple[str, ...]

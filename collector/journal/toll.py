@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from collector.journal_frame import Frame, Mark, frame_of, scan
-from collector.journal_record import decode, encode
+from collector.journal.frame import Frame, Mark, frame_of, scan
+from collector.journal.record import decode, encode
 from collector.parcel import Parcel
 from meters.meter import Transport
 from meters.reading import from_utc_us, utc_us

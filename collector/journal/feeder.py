@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from collector.journal import Journal, NotKeptError
-from collector.journal_frame import Frame, Mark
-from collector.journal_reader import Lost
-from collector.journal_record import NewerRecordError, RecordError, decode_all
-from collector.journal_toll import Toll
+from collector.journal.frame import Frame, Mark
+from collector.journal.journal import Journal, NotKeptError
+from collector.journal.reader import Lost
+from collector.journal.record import NewerRecordError, RecordError, decode_all
+from collector.journal.toll import Toll
 from collector.parcel import Parcel, ParcelQueue
 from meters.meter import Transport
 from meters.reading import Source

@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from collector.counts import new_counters
-from collector.journal import Journal
-from collector.metrics import Metrics, MetricsError
+from collector.counting.counts import new_counters
+from collector.counting.metrics import Metrics, MetricsError
+from collector.journal.journal import Journal
 from collector.run import collect
 from meters.meter import Meter, Transport
 from meters.refusal import Reason

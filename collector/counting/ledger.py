@@ -13,7 +13,7 @@ from datetime import datetime
 import numpy as np
 import psycopg
 
-from collector.counts import Counters
+from collector.counting.counts import Counters
 from meters.meter import Transport
 from meters.reading import utc_us
 from storage.database import DatabaseError, connect

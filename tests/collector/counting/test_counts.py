@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.counts import Counts, TransportCounts
+from collector.counting.counts import Counts, TransportCounts
 from meters.reading import batch_of
 from meters.refusal import Reason, Refusal
 from storage.meter_counts import meter_counts_of

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from collector.counts import new_counters
-from collector.journal import Journal
+from collector.counting.counts import new_counters
+from collector.journal.journal import Journal
 from collector.run import collect
 from meters.meter import Transport
 from meters.quantity import Quantity
@@ -23,7 +23,7 @@ COLLECTOR = """
 import asyncio, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from collector.journal import Journal
+from collector.journal.journal import Journal
 from collector.run import collect
 
 url, folder = sys.argv[1:]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from collector.journal_files import JournalFiles
-from collector.journal_frame import HEAD_BYTES, Frame, Mark, frame_of, mark_from, scan
-from collector.journal_lock import JournalError
-from collector.journal_reader import JournalReader, Lost
+from collector.journal.files import JournalFiles
+from collector.journal.frame import HEAD_BYTES, Frame, Mark, frame_of, mark_from, scan
+from collector.journal.lock import JournalError
+from collector.journal.reader import JournalReader, Lost
 
 MOST = 2_000_000
 RECORDS = [(n % 3 + 1, bytes([n]) * (8 + n)) for n in range(8)]

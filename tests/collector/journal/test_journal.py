@@ -10,11 +10,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from collector.journal import Journal, NotKeptError
-from collector.journal_lock import JournalError
-from collector.journal_reader import JournalReader
-from collector.journal_record import decode
-from collector.journaled import Journaled
+from collector.journal.feeder import Journaled
+from collector.journal.journal import Journal, NotKeptError
+from collector.journal.lock import JournalError
+from collector.journal.reader import JournalReader
+from collector.journal.record import decode
 from collector.parcel import ParcelQueue
 from meters.refusal import Reason
 from tests.collector.made import AT, energies, many, parcel, refused
@@ -141,7 +141,7 @@ def test_a_cancelled_poller_loses_nothing_of_the_others(tmp_path) -> None:
 APPENDER = """
 import asyncio, sys
 from pathlib import Path
-from collector.journal import Journal
+from collector.journal.journal import Journal
 from tests.collector.made import parcel
 
 async def append(journal, meter_id):
@@ -196,7 +196,7 @@ def test_a_process_killed_while_it_appends_has_kept_all_that_it_was_told(
 
 def test_full_it_keeps_the_oldest_says_so_and_tells_in_time(tmp_path, caplog) -> None:
     alarms: list[tuple[bool, float]] = []
-    caplog.set_level("INFO", "collector.journal")
+    caplog.set_level("INFO", "collector.journal.journal")
 
     async def run() -> None:
         def on_alarm(is_raised: bool) -> None:  # noqa: FBT001
@@ -227,7 +227,7 @@ def test_full_it_keeps_the_oldest_says_so_and_tells_in_time(tmp_path, caplog) ->
 FULL_DISK = """
 import asyncio, resource, sys
 from pathlib import Path
-from collector.journal import Journal, NotKeptError
+from collector.journal.journal import Journal, NotKeptError
 from tests.collector.made import parcel
 
 async def main():

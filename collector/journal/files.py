@@ -4,7 +4,7 @@ A folder holds segments, named by the number of their first frame; only the last
 A segment all of whose frames are dropped is deleted, so a full disk never hinders
 dropping. `dropped` says up to where frames are done with: after a power cut it may be
 a little old, then the database sees some readings twice. `lock` keeps a second
-collector out. Everything here blocks; collector/journal.py gives it a thread.
+collector out. Everything here blocks; collector/journal/journal.py gives it a thread.
 """
 
 import logging
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from collector.journal_frame import (
+from collector.journal.frame import (
     HEAD_BYTES,
     Frame,
     Mark,
@@ -23,7 +23,7 @@ from collector.journal_frame import (
     mark_from,
     scan,
 )
-from collector.journal_lock import take, unusable
+from collector.journal.lock import take, unusable
 
 log = logging.getLogger(__name__)
 

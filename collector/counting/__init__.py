@@ -1,0 +1,1 @@
+"""What became of every reading, and what is told of it."""

@@ -1,0 +1,1 @@
+"""What was polled, on disk until the database has it."""
