@@ -20,8 +20,9 @@ from collector.journal.journal import Journal
 from collector.meter_watch import Changes, MeterWatch
 from collector.modbus.polls import Polls
 from collector.mqtt.broker import BrokerAddress
+from collector.mqtt.ears import Ears
 from collector.mqtt.intake import Intake
-from collector.mqtt.link import Message, MqttLink
+from collector.mqtt.link import Message
 from collector.parcel import ParcelQueue
 from collector.writer import Writer
 from meters.meter import Meter, Transport
@@ -47,6 +48,7 @@ async def collect(
     on_meters: Callable[[Sequence[Meter]], None] = lambda _meters: None,
     client_id: str = "keywatt-collector",
     share: str | None = None,
+    polls: bool = True,
     refresh_every_s: float = 2.0,
     timeout_s: float = 2.0,
 ) -> None:
@@ -75,6 +77,9 @@ async def collect(
         collector's at a time.
     share : str, optional
         Collectors of the same share divide the messages among them.
+    polls : bool
+        Whether Modbus meters are asked, and what must be heard in order is heard: of
+        collectors that share, by one.
     refresh_every_s : float
         How often the database is asked whether meters are new, gone or changed: a
         question of one row. [s]
@@ -91,34 +96,25 @@ async def collect(
         on_ready=on_ready,
         timeout_s=timeout_s,
     )
-    collector.refresh_every_s = refresh_every_s
+    collector.refresh_every_s, collector.polls = refresh_every_s, polls
     collector.on_meters = on_meters
     if broker is not None:
-        collector.link = _Link(
+        collector.ears = Ears(
             broker,
+            collector.on_messages,
             client_id=client_id,
-            on_message=collector.on_messages,
             share=share,
+            hears_ordered=polls,
+            on_subscribed=collector.is_ready,
         )
-        collector.link.on_subscribed = collector.is_ready
     await collector.run()
-
-
-class _Link(MqttLink):
-    """Tells each time that its topics are subscribed."""
-
-    on_subscribed: Callable[[], None]
-
-    async def connect(self) -> None:
-        """Connect once and subscribe."""
-        await super().connect()
-        self.on_subscribed()
 
 
 class _Collector:
     """What the tasks share."""
 
     refresh_every_s: float
+    polls: bool
     on_meters: Callable[[Sequence[Meter]], None]
 
     def __init__(
@@ -153,7 +149,7 @@ class _Collector:
             timeout_s=timeout_s,
             on_drift=self._clocks.note,
         )
-        self.link: _Link | None = None
+        self.ears: Ears | None = None
 
     def is_ready(self) -> None:
         """Tell it the first time."""
@@ -173,8 +169,8 @@ class _Collector:
 
     def _publish(self, topic: str, payload: bytes) -> None:
         """Send something to the broker, soon: a request to be born again."""
-        if self.link is not None:
-            self._group.create_task(self.link.publish(topic, payload), name=topic)
+        if self.ears is not None:
+            self.ears.publish_soon(topic, payload)
 
     async def run(self) -> None:
         """Run all tasks until cancelled, then stop in order."""
@@ -191,8 +187,8 @@ class _Collector:
 
     async def _stop(self) -> None:
         """Take nothing more, write and acknowledge what was taken, disconnect."""
-        if self.link is not None:
-            self.link.stop_reading()
+        if self.ears is not None:
+            self.ears.stop_reading()
         self._counts[_MODBUS].give_up()
         self._polls.close()
         # A task of its own, to be cancelled apart from this one, which is already.
@@ -210,8 +206,8 @@ class _Collector:
                 )
             if self._journaled is not None:
                 await self._journaled.close()
-            if self.link is not None:
-                await self.link.close()
+            if self.ears is not None:
+                await self.ears.close()
         if not draining.cancelled():
             draining.result()
 
@@ -250,10 +246,11 @@ class _Collector:
                 self._listen(changes)
                 for parcel in self._intake.released(strangers):
                     self._queue.put_nowait(parcel)
-                await self._polls.follow(
-                    [meter for meter in changes.gone if meter.transport is _MODBUS],
-                    [meter for meter in changes.come if meter.transport is _MODBUS],
-                )
+                if self.polls:
+                    await self._polls.follow(
+                        [each for each in changes.gone if each.transport is _MODBUS],
+                        [each for each in changes.come if each.transport is _MODBUS],
+                    )
                 if is_first:  # only now: before, every meter would be unknown
                     self._start_link()
                 is_first = False
@@ -268,10 +265,10 @@ class _Collector:
                 await self._stranger_came.wait()
 
     def _start_link(self) -> None:
-        if self.link is None:
+        if self.ears is None:
             self.is_ready()
         else:
-            self._group.create_task(self.link.keep(), name="mqtt")
+            self.ears.start(self._group)
 
     def _listen(self, changes: Changes) -> None:
         """Bind topics to their meters, where something is new about those."""
@@ -281,6 +278,6 @@ class _Collector:
             self._bind(meter for meter in known if meter.transport is _MQTT)
 
     def _bind(self, meters: Iterable[Meter]) -> None:
-        topics = self._intake.bind(meters)
-        if self.link is not None:
-            self.link.listen(topics)
+        wanted = self._intake.bind(meters)
+        if self.ears is not None:
+            self.ears.listen(wanted)

@@ -78,6 +78,11 @@ class Settings(BaseSettings):
         description="name under which the broker keeps this collector's messages: the "
         "same at every start, another for each collector",
     )
+    collector_polls: bool = Field(
+        True,
+        description="whether this collector asks Modbus meters and hears Sparkplug "
+        "nodes: of those with one broker_share, exactly one should",
+    )
     apprise_url: SecretStr | None = Field(
         None, description="where alerts are also sent: mail, chat or SMS by apprise URL"
     )

@@ -142,9 +142,15 @@ class MqttClient:
         if self._paho.want_write():
             self._on_want_write(self._paho, None, sock)
 
-    def subscribe(self, topics: Sequence[str]) -> None:
-        """Subscribe at QoS 1; the answer comes by `on_grants`."""
-        self._paho.subscribe([(topic, 1) for topic in topics])
+    def subscribe(self, topics: Sequence[str], qos: int) -> None:
+        """Subscribe; the answer comes by `on_grants`."""
+        if topics:
+            self._paho.subscribe([(topic, qos) for topic in topics])
+
+    def unsubscribe(self, topics: Sequence[str]) -> None:
+        """Have no more messages of these topics."""
+        if topics:
+            self._paho.unsubscribe(list(topics))
 
     def publish(self, topic: str, payload: bytes) -> int:
         """Publish at QoS 1, now or when connected again; return its number."""

@@ -67,8 +67,6 @@ class Intake:
         """By `meter_id`: most are the same at the next `bind`."""
         self._held: list[_Held] = []
         self._said: set[str] = set()
-        self.wanted: tuple[Wanted, ...] = ()
-        """What `bind` found that is to be subscribed, and how."""
         self.unheard = 0
         """How many meters `bind` was given and cannot listen to: try them again."""
 
@@ -77,8 +75,8 @@ class Intake:
         """How many messages wait for their meter; the sender's window bounds them."""
         return len(self._held)
 
-    def bind(self, meters: Iterable[Meter]) -> tuple[str, ...]:
-        """Replace the known meters; return the topics to subscribe to.
+    def bind(self, meters: Iterable[Meter]) -> tuple[Wanted, ...]:
+        """Replace the known meters; return what is to be subscribed, and how.
 
         Those of the house's own payload are always among them, so that a meter nobody
         has entered yet is seen in quarantine.
@@ -94,9 +92,8 @@ class Intake:
         self.unheard = len(given) - len(known)
         self._known = {one.meter.meter_id: one for one in known}
         pairs = [(meter, profile) for meter, profile, _ in known]
-        self.wanted = self._listener.bind(pairs, always)
         self._speakers = _plain_speakers(known)
-        return tuple(dict.fromkeys(wanted.topic for wanted in self.wanted))
+        return self._listener.bind(pairs, always)
 
     def parcel(self, messages: Sequence[Received], done: Done) -> Parcel | None:
         """Turn messages that came together into what is to be written.

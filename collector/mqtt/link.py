@@ -43,12 +43,13 @@ class MqttLink:
         *,
         client_id: str,
         on_message: Handler | None = None,
-        share: str | None = None,
+        is_persistent: bool = True,
         window: int = 10_000,
         keep_alive_s: int = KEEP_ALIVE_S,
     ) -> None:
         self.broker = broker
-        self._share, self._topics = share, tuple[str, ...]()
+        self._topics = tuple[str, ...]()
+        self._qos = 1 if is_persistent else 0
         self._handler, self._window = on_message, Window(window)
         self._is_resumed = False
         self._lost, self._has_room = asyncio.Event(), asyncio.Event()
@@ -60,7 +61,7 @@ class MqttLink:
             broker,
             self,
             client_id=client_id,
-            is_persistent=on_message is not None,
+            is_persistent=is_persistent and on_message is not None,
             keep_alive_s=keep_alive_s,
         )
 
@@ -108,16 +109,17 @@ class MqttLink:
             await self._has_room.wait()  # what comes again needs room in memory
 
     def listen(self, topics: tuple[str, ...]) -> None:
-        """Subscribe to these topics at QoS 1, now if connected and after every loss.
+        """Subscribe to these topics alone, now if connected and after every loss.
 
-        With a share, links of the same share divide the messages among them.
+        At QoS 1; at QoS 0 in a session that is not persistent, since nothing shall wait
+        there.
         """
-        if self._share is not None:
-            topics = tuple(f"$share/{self._share}/{topic}" for topic in topics)
         new = [topic for topic in topics if topic not in self._topics]
+        old = [topic for topic in self._topics if topic not in topics]
         self._topics = topics
-        if new and self.is_connected:
-            self._client.subscribe(new)
+        if self.is_connected:
+            self._client.subscribe(new, self._qos)
+            self._client.unsubscribe(old)
 
     def stop_reading(self) -> None:
         """Take no more messages; those taken can still be acknowledged."""
@@ -156,7 +158,7 @@ class MqttLink:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 self._check_login(await self._login)
                 if self._topics:
-                    self._client.subscribe(self._topics)
+                    self._client.subscribe(self._topics, self._qos)
                     if not self._is_resumed:  # else it may come after all the messages
                         self._check_grants(await self._grants)
         except BaseException:

@@ -115,6 +115,7 @@ def _collect(settings: "Settings", counts_file: Path | None) -> None:
             on_meters=metrics.know,
             client_id=settings.collector_name,
             share=settings.broker_share,
+            polls=settings.collector_polls,
         )
         await cancelled_at(stop, work)
 

@@ -80,8 +80,8 @@ def test_a_broker_that_does_not_speak_mqtt_is_left(unique) -> None:
 @contextlib.asynccontextmanager
 async def sharing(broker: BrokerAddress, name: str, share: str, inbox: Inbox):
     """Listen to a share of everything under the share's name."""
-    link = MqttLink(broker, client_id=name, on_message=inbox.take, share=share)
-    link.listen((f"{share}/#",))
+    link = MqttLink(broker, client_id=name, on_message=inbox.take)
+    link.listen((f"$share/{share}/{share}/#",))
     await link.connect()
     try:
         yield link

@@ -218,7 +218,7 @@ def test_a_message_of_too_many_readings_is_refused_as_a_whole() -> None:
 
 
 def test_topics_of_the_houses_profiles_are_listened_to_without_any_meter() -> None:
-    topics = Intake(lambda: NOW, Counts()).bind([])
+    topics = [wanted.topic for wanted in Intake(lambda: NOW, Counts()).bind([])]
     assert "keywatt/meters/+/reading" in topics
 
 
