@@ -21,7 +21,7 @@ from meters.quantity import QUANTITIES
 from meters.topic import subscription, topic_of
 from storage.migrate import migrate
 
-START = datetime(2026, 1, 1, tzinfo=UTC)
+START = datetime(2025, 6, 1, tzinfo=UTC)
 METERS = 200
 OURS = "keywatt-collector"
 ENTER_METERS = """
