@@ -207,7 +207,7 @@ def test_a_true_meters_own_profile_comes_first(name, has_holes, plant) -> None:
 @pytest.mark.parametrize(
     "keys", [("word_order",), ("byte_order",), ("word_order", "byte_order")]
 )
-@pytest.mark.parametrize("name", BY_NAME.keys() - {"sunspec-meter"})
+@pytest.mark.parametrize("name", sorted(BY_NAME.keys() - {"sunspec-meter"}))
 def test_a_meter_that_is_laid_out_otherwise_is_found_by_its_order(name, keys) -> None:
     own = BY_NAME[name]
     turned = turn(own, keys)
