@@ -13,6 +13,7 @@ from time import monotonic
 from meters.meter import Meter
 from storage.database import connect
 from storage.master import load_meters, master_version, next_turn
+from storage.readings import load_newest
 
 Now = Callable[[], datetime]
 READ_AT_LEAST_EVERY_S = 300.0
@@ -83,6 +84,8 @@ class MeterWatch:
         self._read_at = 0.0
         self.meters: dict[int, Meter] = {}
         """Those known, by `meter_id`."""
+        self.newest: dict[int, datetime] = {}
+        """When the newest stored reading was measured, of those that came last."""
 
     def look(self) -> Changes:
         """Return what is new since the last look; it may take a moment.
@@ -99,7 +102,8 @@ class MeterWatch:
                 return Changes()
             meters = load_meters(conn, at)
             turn = next_turn(conn, at)
-        changes = compare(self.meters, meters)
+            changes = compare(self.meters, meters)
+            self.newest = load_newest(conn, [each.meter_id for each in changes.come])
         self.meters = {meter.meter_id: meter for meter in meters}
         self._version, self._turn, self._read_at = version, turn, monotonic()
         return changes

@@ -1,5 +1,6 @@
 """Reading the reading table: as columns."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
@@ -64,6 +65,25 @@ def load_readings(
         received_us=times_of(received),
         values=np.column_stack([floats_of(column) for column in columns]),
     )
+
+
+SELECT_NEWEST = """
+    SELECT given.meter_id, newest.measured_at
+      FROM unnest(%(meter_ids)s::int[]) AS given (meter_id)
+     CROSS JOIN LATERAL (
+               SELECT measured_at FROM reading
+                WHERE reading.meter_id = given.meter_id
+                ORDER BY measured_at DESC LIMIT 1) AS newest
+     ORDER BY given.meter_id
+"""
+
+
+def load_newest(
+    conn: Connection[TupleRow], meter_ids: Sequence[int]
+) -> dict[int, datetime]:
+    """Return when the newest reading of each meter was measured, of those with any."""
+    rows = conn.execute(SELECT_NEWEST, {"meter_ids": list(meter_ids)}).fetchall()
+    return dict(rows)
 
 
 SELECT_SOURCES = """

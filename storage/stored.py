@@ -13,21 +13,24 @@ from storage.binary import floats_of, times_of
 
 # One value a column, its numbers end to end, all of one pass over the same rows.
 SELECT_STORED = """
-    SELECT string_agg(int4send(wanted.number::int), ''),
+    SELECT string_agg(int4send(number::int), ''),
            string_agg(timestamptz_send(measured_at), ''),
            string_agg(float8send(coalesce(energy_import_kwh, 'NaN')), ''),
            string_agg(float8send(coalesce(energy_export_kwh, 'NaN')), ''),
            string_agg(float8send(coalesce(energy_lagging_kvarh, 'NaN')), ''),
            string_agg(float8send(coalesce(energy_leading_kvarh, 'NaN')), '')
-      FROM unnest(%(serials)s::text[]) WITH ORDINALITY AS wanted (serial, number)
-      JOIN meter ON meter.serial = wanted.serial
-      JOIN reading USING (meter_id)
+      FROM (SELECT number, reading.*
+              FROM unnest(%(serials)s::text[])
+                   WITH ORDINALITY AS wanted (serial, number)
+              JOIN meter ON meter.serial = wanted.serial
+              JOIN reading USING (meter_id)
+             ORDER BY number, measured_at) AS readings
 """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredTable:
-    """All readings of some meters, in no order; arrays have its length n."""
+    """All readings of some meters, by meter and time; arrays have its length n."""
 
     meter: npt.NDArray[np.int32]
     """shape (n,), index into the serials that were asked for"""

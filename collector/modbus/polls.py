@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from collector.counting.counts import TransportCounts
@@ -38,11 +38,28 @@ class Polls:
         self._unpolled: dict[int, Meter] = {}
         """Those that should be, but cannot."""
         self._buses: dict[str, ModbusBus] = {}
+        self._newest: dict[int, datetime] = {}
         self._said: set[str] = set()
 
-    async def follow(self, gone: Sequence[Meter], come: Iterable[Meter]) -> None:
-        """Stop and start polls, but leave alone those of which nothing is new."""
+    async def follow(
+        self,
+        gone: Sequence[Meter],
+        come: Iterable[Meter],
+        newest: Mapping[int, datetime],
+    ) -> None:
+        """Stop and start polls, but leave alone those of which nothing is new.
+
+        Parameters
+        ----------
+        gone, come : of Meter
+            As they were, and as they are.
+        newest : mapping of int to datetime
+            When the newest stored reading of those that come was measured, by
+            `meter_id`: what is missing since then may be in a meter's memory.
+
+        """
         await self._stop(gone)
+        self._newest = {**self._newest, **newest}
         waiting, self._unpolled = [*self._unpolled.values(), *come], {}
         for number, meter in enumerate(waiting, start=1):
             self._start(meter)
@@ -106,6 +123,7 @@ class Polls:
             )
         polled = PolledMeter.of(meter, profile, bus)
         polled.on_drift = self._on_drift
+        polled.newest = self._newest.pop(meter.meter_id, None)
         return polled
 
     def _say_once(self, text: str) -> None:

@@ -31,6 +31,7 @@ from storage import (
     migrate,
     portfolio,
     readings,
+    stored,
     watching,
 )
 from storage.database import connect
@@ -50,11 +51,11 @@ from tests.storage_data import intervals as settled
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 LONG_AGO = NOON - 60 * DAY
 WITHIN = {
-    "readings.write_batch": "tests.storage_data.write",
-    "dirty.touch": "readings.write_batch",
-    "meter_counts.add_to_meters": "readings.write_batch",
-    "quarantine.count": "readings.write_batch",
-    "quarantine.keep": "readings.write_batch",
+    "reading_store.write_batch": "tests.storage_data.write",
+    "dirty.touch": "reading_store.write_batch",
+    "meter_counts.add_to_meters": "reading_store.write_batch",
+    "quarantine.count": "reading_store.write_batch",
+    "quarantine.keep": "reading_store.write_batch",
     "clocks.store_drifts": "tests.storage_data.compare",
     "other_files.refuse_elsewhere": "site.apply_site",
     "other_files.refuse_shared_address": "site.apply_site",
@@ -219,10 +220,13 @@ def raise_an_alert(ask: Asking) -> None:
 def ask_about_energy(ask: Asking) -> None:
     for start in (LONG_AGO, NOON):
         ask(readings.load_readings, 1, start + QUARTER, start + HOUR)
+        ask(readings.load_sources, 1, start, start + DAY)
         ask(intervals.load_intervals, 1, start, start + DAY)
         ask(intervals.load_hourly, 1, start, start + DAY)
         ask(intervals.load_daily, 1, (start - DAY).date(), (start + DAY).date())
     ask(portfolio.load_loads, [1, 2], LONG_AGO, NOON + DAY)
+    ask(readings.load_newest, [1, 2])
+    ask(stored.load_stored, ["ST-2", "none", "ST-1"])
     ask(portfolio.load_data_spans, [1, 2])
     ask(portfolio.load_newest_readings, [1, 2])
     ask(portfolio.load_unusual, [1, 2], LONG_AGO)

@@ -1,0 +1,72 @@
+"""What happened while no collector ran is read from the meters' own memory."""
+
+import asyncio
+from datetime import timedelta
+
+from meters.quantity import Quantity
+from meters.reading import Reading, Source, batch_of
+from storage.clocks import load_clock_hours
+from storage.database import connect, connect_async
+from storage.reading_store import write_batch
+from storage.readings import load_sources
+from tests.collector.master import enter_meters, stored
+from tests.collector.modbus.gateway import Unit, gateway
+from tests.collector.modbus.test_backfill import IMPORT, LOGGER, QUARTER, recorded
+from tests.collector.test_run import MODBUS, collecting, now
+from tests.collector.waiting import until
+from tests.fix_broker import HOST
+
+AWAY = timedelta(hours=2, minutes=7)
+
+
+async def stored_before(url: str, meter_id: int) -> None:
+    """Leave one reading of before the collector stopped."""
+    at = now() - AWAY
+    values = {Quantity.ENERGY_IMPORT_KWH: 1.0}
+    last = Reading(meter_id=meter_id, measured_at=at, received_at=at, values=values)
+    conn = await connect_async(url)
+    async with conn:
+        await write_batch(conn, batch_of([last]), transport="modbus")
+
+
+def test_a_stop_of_the_collector_is_filled_from_a_meters_memory(database) -> None:
+    # From 10:53 to 13:00: the quarter-hours from 11:00 to 12:45 are eight.
+    unit = Unit(
+        1,
+        profile=LOGGER,
+        measured_at=now() + timedelta(minutes=4),
+        values={IMPORT: 50.0},
+    )
+    unit.memory = recorded(now() - timedelta(hours=9), 36)
+
+    async def run() -> int:
+        async with gateway(unit) as port:
+            (meter,) = enter_meters(
+                database,
+                {
+                    "serial": "LOG-1",
+                    "profile": "keywatt-logger",
+                    "host": HOST,
+                    "port": port,
+                    "unit": 1,
+                },
+            )
+            await stored_before(database, meter.meter_id)
+            async with collecting(database, None, "filler") as counts:
+                await until(lambda: counts[MODBUS].stored >= 9)
+        return meter.meter_id
+
+    meter_id = asyncio.run(run())
+    times = [at for _, at, _ in stored(database)]
+    assert len(times) == len(set(times))
+    with connect(database) as conn:
+        until_now = (now() - AWAY, now() + timedelta(hours=1))
+        sources = load_sources(conn, meter_id, *until_now)
+        assert sources[Source.LOAD_PROFILE] == 8
+        assert sources[Source.PUSHED] == 1  # as it was before
+        assert sources[Source.POLLED] >= 1
+        # Its clock is four minutes ahead, which is said once it is told.
+        (hour,) = load_clock_hours(conn, meter_id)
+        assert hour.drift_s == 240.0
+    first = now() - timedelta(hours=2)
+    assert {first + n * QUARTER for n in range(8)} <= set(times)
