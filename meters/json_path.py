@@ -8,6 +8,7 @@ $                             the document itself is the value
 """
 
 import re
+from functools import lru_cache
 
 Step = str | int
 """A name of an object, or a place in a list, from 0."""
@@ -26,6 +27,7 @@ _STEP = re.compile(
 )
 
 
+@lru_cache(1024)  # simulators lay out the same few for every reading
 def parse_path(text: str) -> Path:
     r"""Read a path as a person writes it.
 
