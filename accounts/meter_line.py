@@ -21,6 +21,7 @@ from accounts.site import (
     Serial,
     SerialConnection,
     find_profile,
+    twice,
 )
 from meters.form import Form, sentence
 from meters.profile import Profile
@@ -160,6 +161,8 @@ class LineReader:
                 f"is {transport}, but profile {entered} is read over"
                 f" {profile.transport}."
             )
+        if profile.ratio_in_meter and given.get("ratio", "1") != "1":
+            return "ratio", f"is {given['ratio']}, {twice(entered)}."
         given.setdefault("register_digits", str(profile.register_digits))
         given.setdefault("register_resolution", str(profile.register_resolution))
         is_serial = given.get("framing") == "serial"

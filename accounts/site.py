@@ -156,15 +156,25 @@ class SiteMeter(Form):
 
     @check_after(mode="after")
     def _fits_together(self) -> Self:
-        needed = load_profile(self.profile).transport
-        if needed != self.connection.transport:
+        profile = load_profile(self.profile)
+        if profile.transport != self.connection.transport:
             raise ValueError(
-                f"profile {self.profile} is read over {needed},"
+                f"profile {self.profile} is read over {profile.transport},"
                 f" but the connection is {self.connection.transport}"
             )
+        if profile.ratio_in_meter and self.ratio != 1:
+            raise ValueError(f"ratio is {self.ratio}, {twice(self.profile)}")
         if self.removed_at is not None and self.removed_at <= self.installed_at:
             raise ValueError("removed_at must be later than installed_at")
         return self
+
+
+def twice(profile: str) -> str:
+    """Say why an installation of a meter that multiplies itself has no ratio."""
+    return (
+        f"but profile {profile} says that the meter multiplies with its ratios itself: "
+        "leave it out, or energy would be multiplied twice"
+    )
 
 
 class SiteProcess(Form):

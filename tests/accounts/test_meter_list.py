@@ -110,6 +110,11 @@ def test_what_is_left_out_is_the_profiles_or_the_usual(tmp_path) -> None:
             "transport: is mqtt, but profile eastron-sdm630 is read over modbus.",
             id="wrong transport",
         ),
+        pytest.param(
+            {"profile": "siemens-pac2200", "ratio": "60"},
+            "ratio: is 60, but profile siemens-pac2200 says that the meter multiplies",
+            id="multiplied twice",
+        ),
         pytest.param({"transport": "pigeon"}, "transport: is 'pigeon'", id="no way"),
         pytest.param(
             {"report_every_s": 60},

@@ -120,6 +120,14 @@ def again(*where: str | int, **changes: object):
 
 
 METER = ("accounts", 0, "points", 0, "meters", 0)
+
+
+def multiplied_twice(entered) -> None:
+    """Give a ratio to a meter that multiplies itself."""
+    set_in(*METER, "profile", to="siemens-pac2200")(entered)
+    set_in(*METER, "ratio", to=60)(entered)
+
+
 PROCESS = ("accounts", 0, "points", 0, "processes", 0)
 AT_METER = r"accounts\[steel\].points\[Main supply\].meters\[ST-1001\]"
 
@@ -182,6 +190,11 @@ def test_the_unchanged_example_survives_the_writing(tmp_path) -> None:
             set_in(*METER, "connection", to={"transport": "mqtt"}),
             rf"{AT_METER}: profile eastron-sdm630 is read over modbus",
             id="transport of another profile",
+        ),
+        pytest.param(
+            multiplied_twice,
+            rf"{AT_METER}: ratio is 60, but profile siemens-pac2200 says that the",
+            id="multiplied twice",
         ),
         pytest.param(
             set_in(*METER, "profile", to="nobody-knows"),
