@@ -1,8 +1,7 @@
-"""One line to meters: the only file that imports pymodbus' client.
+"""One line to meters, with one request on it at a time.
 
-A line is a TCP connection or a serial port; one request is on it at a time. pymodbus
-opens it and frames the requests. What comes back is looked at here before pymodbus
-sees it (`frames` says why), so that each answer is the right one or an error at once.
+What comes back is looked at byte by byte, so that each answer is the right one or an
+error at once.
 
 After a request was given up its answer may yet come. Over Modbus TCP `close` leaves it
 no way to us. An RTU frame bears no number: there the line is let fall silent, answers
@@ -24,22 +23,11 @@ frames.FrameError
 
 import asyncio
 import contextlib
-import logging
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
 
-from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
-from pymodbus.exceptions import ModbusException
-from pymodbus.framer import FramerType
-from pymodbus.pdu import ModbusPDU
-from pymodbus.pdu.register_message import (
-    ReadHoldingRegistersRequest,
-    ReadInputRegistersRequest,
-    WriteMultipleRegistersRequest,
-)
-
+from collector.modbus.connection import Connection, ConnectionLostError
 from collector.modbus.frames import (
     MOST_BYTES,
     WRITE,
@@ -52,21 +40,9 @@ from collector.modbus.frames import (
 from meters.blocks import Block
 from meters.meter import BusAddress, Framing
 
-# pymodbus logs every failure itself, as an error, each time. We raise all of them, and
-# the poller says them once.
-logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
-
 _FUNCTION: dict[str, int] = {"input": 4, "holding": 3}
-_PDU: dict[int, type[ModbusPDU]] = {
-    3: ReadHoldingRegistersRequest,
-    4: ReadInputRegistersRequest,
-    WRITE: WriteMultipleRegistersRequest,
-}
 _MOST_OWED = 4
 """Of each unit. Whoever still owed more would have been asked for half a minute."""
-_PARITY: dict[str, Literal["N", "E", "O"]] = {"none": "N", "even": "E", "odd": "O"}
-_CHUNK = 1 << 20
-"""More than any read brings, so that pymodbus drops nothing unseen."""
 _MOST_BABBLE_S = 1.0
 """A line must fall silent within this time."""
 _LEAST_GAP_S = 0.005
@@ -99,9 +75,9 @@ class Line:
     def __init__(self, address: BusAddress) -> None:
         self._address = address
         self._is_rtu = address.framing is not Framing.TCP
-        self._client: AsyncModbusTcpClient | AsyncModbusSerialClient | None = None
+        self._connection = Connection(address, self._hear, self._has_lost)
         self._answer: asyncio.Future[list[int]] | None = None
-        self._sent, self._count, self._heard = b"", 0, b""
+        self._count, self._heard = 0, b""
         self._owed: dict[int, deque[tuple[int, int]]] = {}
         self._deadline = 0.0
         self._watch: asyncio.TimerHandle | None = None
@@ -111,62 +87,15 @@ class Line:
     @property
     def is_open(self) -> bool:
         """Whether a request can be sent without opening it."""
-        return self._client is not None and self._client.connected
+        return self._connection.is_open
 
     async def open(self, timeout_s: float) -> bool:
-        """Open it; False where nobody answers there."""
-        self.close()
-        try:
-            client = self._new_client(timeout_s)
-        # No host or port at all: a NUL, a port over 65535.
-        except (ValueError, OverflowError):
-            return False
-        client.ctx.max_buffer_size = _CHUNK
-        try:
-            is_open = await client.connect()
-        except (OSError, ValueError, OverflowError):  # `a..b`, a label over 63 letters
-            is_open = False
-        except BaseException:  # above all a cancellation
-            client.close()
-            raise
-        if is_open:
-            self._client = client
-        return is_open
-
-    def _new_client(
-        self, timeout_s: float
-    ) -> AsyncModbusTcpClient | AsyncModbusSerialClient:
-        # A new client each time: whatever an old connection still brings cannot reach
-        # it. Retries and reconnecting are off: the next poll is the retry.
-        address = self._address
-        if address.framing is Framing.SERIAL:
-            return AsyncModbusSerialClient(
-                address.device or "",
-                baudrate=address.baud_rate,
-                parity=_PARITY[address.parity],
-                stopbits=address.stop_bits,
-                timeout=timeout_s,
-                retries=0,
-                reconnect_delay=0,
-                trace_packet=self._seen,
-                trace_connect=self._connection_is,
-            )
-        return AsyncModbusTcpClient(
-            address.host or "",
-            port=address.port or 0,
-            framer=FramerType.RTU if self._is_rtu else FramerType.SOCKET,
-            timeout=timeout_s,
-            retries=0,
-            reconnect_delay=0,
-            trace_packet=self._seen,
-            trace_connect=self._connection_is,
-        )
+        """Open it, anew where it is open; False where nobody answers there."""
+        return await self._connection.open(timeout_s)
 
     def close(self) -> None:
-        """Close it; what an open serial port has heard is forgotten."""
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
+        """Close it."""
+        self._connection.close()
         if self._watch is not None and self._answer is None:
             self._watch.cancel()
             self._watch = None
@@ -255,18 +184,14 @@ class Line:
 
     async def _answered(self, request: Request, timeout_s: float) -> list[int]:
         """Send and wait."""
-        client = self._client
-        if client is None:
-            raise LineClosedError
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[list[int]] = loop.create_future()
         self._answer, self._count, self._heard = answer, request.count, b""
         self._wait_until(loop.time() + timeout_s)
         try:
-            # Not to be waited for by pymodbus: the answer comes by `_seen`.
-            await client.execute(True, _pdu(request))
+            await self._connection.send(request)
             return await answer
-        except ModbusException as exc:
+        except ConnectionLostError as exc:
             raise LineClosedError from exc
         finally:
             self._answer = None
@@ -293,34 +218,26 @@ class Line:
         shown = f", only {heard[:12].hex(' ')}" if heard else ""
         answer.set_exception(NoAnswerError(f"no answer{shown}"))
 
-    def _seen(self, is_sending: bool, data: bytes) -> bytes:  # noqa: FBT001 - pymodbus calls it so
-        """Look at what goes out and comes in."""
-        if is_sending:
-            self._sent = data
-            return data
+    def _hear(self, data: bytes) -> None:
+        """Take what came since the last request."""
         self._heard_at = asyncio.get_running_loop().time()
         answer = self._answer
         if answer is not None and not answer.done():
             self._heard = data
             self._judge(answer, data)
-        else:
-            self._drop(data)
-        return b""
-
-    def _drop(self, data: bytes) -> None:
-        """Forget what nobody asked for; `data` is all since the last request."""
-        if self._is_rtu and self._client is not None:
-            self._client.ctx.recv_buffer = b""
+        elif self._is_rtu:  # nobody asked
+            self._connection.forget()
         elif len(data) > MOST_BYTES:
             self.close()
 
     def _judge(self, answer: asyncio.Future[list[int]], heard: bytes) -> None:
         """See whether the answer is among what came."""
+        sent = self._connection.sent
         try:
             if self._is_rtu:
-                words = rtu_words(heard, self._sent, self._count, self._owed)
+                words = rtu_words(heard, sent, self._count, self._owed)
             else:
-                words = tcp_words(heard, self._sent, self._count)
+                words = tcp_words(heard, sent, self._count)
         except FrameError as exc:
             answer.set_exception(exc)
             return
@@ -329,17 +246,7 @@ class Line:
         elif len(heard) > MOST_BYTES:
             answer.set_exception(BabbleError("bytes without end"))
 
-    def _connection_is(self, is_open: bool) -> None:  # noqa: FBT001 - pymodbus calls it so
+    def _has_lost(self) -> None:
         answer = self._answer
-        if not is_open and answer is not None and not answer.done():
+        if answer is not None and not answer.done():
             answer.set_exception(LineClosedError())
-
-
-def _pdu(request: Request) -> ModbusPDU:
-    """Make of a request what pymodbus sends."""
-    return _PDU[request.function](
-        dev_id=request.unit,
-        address=request.address,
-        count=request.count,
-        registers=list(request.words),
-    )
