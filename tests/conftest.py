@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("keywatt", deadline=None)
+settings.load_profile("keywatt")
 
 HERE = Path(__file__).parent
 pytest_plugins = sorted(f"tests.{path.stem}" for path in HERE.glob("fix_*.py"))

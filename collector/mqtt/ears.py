@@ -28,19 +28,31 @@ class Ears:
     ) -> None:
         self._share, self._hears_ordered = share, hears_ordered
         self._kept = _ReadyLink(broker, client_id=client_id, on_message=on_messages)
-        self._kept.on_subscribed = on_subscribed
-        self._live = MqttLink(
+        self._live = _ReadyLink(
             broker,
             client_id=f"{client_id}-live",
             on_message=on_messages,
             is_persistent=False,
         )
+        self._on_subscribed = on_subscribed
         self._group: asyncio.TaskGroup | None = None
         self._needs_live = self._is_live = False
 
     def start(self, group: asyncio.TaskGroup) -> None:
-        """Connect, and stay connected for as long as the group runs."""
+        """Connect, and stay connected for as long as the group runs.
+
+        `on_subscribed` is called once, when all is subscribed that is wanted by now.
+        """
         self._group = group
+        waited_for = {self._kept, self._live} if self._needs_live else {self._kept}
+
+        def one_more(link: MqttLink) -> None:
+            if link in waited_for:
+                waited_for.remove(link)
+                if not waited_for:
+                    self._on_subscribed()
+
+        self._kept.on_subscribed = self._live.on_subscribed = one_more
         group.create_task(self._kept.keep(), name="mqtt")
         self._start_live()
 
@@ -88,9 +100,9 @@ class Ears:
 class _ReadyLink(MqttLink):
     """Tells each time that its topics are subscribed."""
 
-    on_subscribed: Callable[[], None]
+    on_subscribed: Callable[[MqttLink], None]
 
     async def connect(self) -> None:
         """Connect once and subscribe."""
         await super().connect()
-        self.on_subscribed()
+        self.on_subscribed(self)

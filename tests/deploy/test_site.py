@@ -50,6 +50,8 @@ class Site:
         environment |= {n: v for n, v in self.given.items() if n in environment}
         if "KEYWATT_READY_FILE" in environment:
             environment["KEYWATT_READY_FILE"] = str(self.ready_file(name))
+        if "KEYWATT_JOURNAL_DIR" in environment:
+            environment["KEYWATT_JOURNAL_DIR"] = str(self.folder / "journal")
         self.running[name] = subprocess.Popen(
             [sys.executable, "-m", "keywatt", *service["command"], *more],
             env={**environment, "KEYWATT_CLOCK": str(self.clock)},

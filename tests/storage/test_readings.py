@@ -43,15 +43,20 @@ def assert_same(one: ReadingBatch, other: ReadingBatch) -> None:
 
 def test_the_statements_name_all_quantities_in_their_order(store: Store) -> None:
     columns = ",".join(["meter_id", "measured_at", "received_at", *QUANTITIES])
+    written = f"{columns},source"
     for statement in (COPY_READINGS, INSERT_READINGS):
         between = statement.partition("(")[2].partition(")")[0]
-        assert "".join(between.split()) == columns
+        assert "".join(between.split()) == written
     listed = rows(
         store,
         "SELECT column_name FROM information_schema.columns"
         " WHERE table_name = 'reading' ORDER BY ordinal_position",
     )
-    assert [name for (name,) in listed] == [*columns.split(","), "stored_at"]
+    assert [name for (name,) in listed] == [
+        *columns.split(","),
+        "stored_at",
+        "source",
+    ]
 
 
 def test_what_is_written_is_read_back_bit_for_bit(store: Store) -> None:

@@ -239,8 +239,8 @@ def test_a_meter_without_a_usable_profile_is_said_once_and_left_out(caplog) -> N
 def test_what_the_broker_retained_is_not_stamped_on_arrival() -> None:
     counts = Counts()
     intake = Intake(lambda: NOW, counts)
-    intake.bind([replace(METER, profile="shelly-em-gen2")])
-    assert intake.wanted[0] == Wanted("+/events/rpc")
+    wanted = intake.bind([replace(METER, profile="shelly-em-gen2")])
+    assert wanted[0] == Wanted("+/events/rpc")
     topic, message = "KW-1/status/em:0", b'{"a_voltage": 230.5}'
     fresh = intake.parcel([sent(topic, message)], lambda: None)
     assert [reading.measured_at for reading in fresh.batch.readings()] == [NOW]
