@@ -1,0 +1,113 @@
+"""The import energy of a span while it is being settled: filled step by step."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from analytics.settlement.boundary import Boundaries, at_boundaries
+from analytics.settlement.method import Method, State
+from analytics.settlement.quanta import as_energy, as_quanta, shared_out
+from analytics.settlement.span import Span
+from analytics.settlement.track import EnergyTrack
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+MAX_GAP = 1.5
+"""Between readings further apart than this many intervals a register is not taken to
+have run evenly."""
+MEASURED_GAP = 0.2
+"""Up to this share of an interval between the readings around a boundary the interval
+counts as measured, beyond as estimated."""
+_EVEN_CONFIDENCE = 0.98
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class Draft:
+    """n intervals; mutable, and only inside of settling."""
+
+    span: Span
+    track: EnergyTrack
+    bounds: Boundaries
+    quantum: Fraction
+    quanta: IntArray
+    known: BoolArray
+    state: npt.NDArray[np.uint8]
+    method: npt.NDArray[np.uint8]
+    confidence: FloatArray
+    distrusted: BoolArray
+    """Counted, but not believed: to be estimated."""
+
+    @property
+    def counted_kwh(self) -> FloatArray:
+        """Energy as counted, believed or not; meaningless where not `known`."""
+        return as_energy(self.quanta, self.quantum)
+
+    @property
+    def kwh(self) -> FloatArray:
+        """Energy, NaN = not known or not believed."""
+        believed = self.known & ~self.distrusted
+        return np.where(believed, self.counted_kwh, np.nan)
+
+    def put(
+        self, rows: IntArray, kwh: FloatArray, method: Method, confidence: float
+    ) -> None:
+        """Take an estimate."""
+        self.quanta[rows] = as_quanta(kwh, self.quantum)
+        self._estimated(rows, method, confidence)
+
+    def put_shared(
+        self, rows: IntArray, kwh: FloatArray, total: int, how: tuple[Method, float]
+    ) -> None:
+        """Take an estimate whose sum is known in quanta: rounded cumulatively."""
+        self.quanta[rows] = shared_out(total, kwh, np.ones(rows.size, dtype=np.int64))
+        self._estimated(rows, *how)
+
+    def _estimated(self, rows: IntArray, method: Method, confidence: float) -> None:
+        self.known[rows] = True
+        self.distrusted[rows] = False
+        self.state[rows] = State.ESTIMATED
+        self.method[rows] = method
+        self.confidence[rows] = confidence
+
+    def from_bounds(self) -> None:
+        """Difference the boundaries again, where both are known."""
+        quanta, known = differences(self.bounds)
+        new = known & ~self.known
+        self.quanta[new] = quanta[new]
+        self.known |= known
+
+
+def draft(track: EnergyTrack, span: Span, quantum: Fraction) -> Draft:
+    """Difference a track at the boundaries of a span."""
+    edges = np.append(span.start_us, span.start_us[-1] + span.length_us)
+    bounds = at_boundaries(track, edges, round(MAX_GAP * span.length_us))
+    quanta, known = differences(bounds)
+    gap_us = np.maximum(bounds.gap_us[:-1], bounds.gap_us[1:])
+    even = known & (gap_us > MEASURED_GAP * span.length_us)
+    state = np.where(known, State.MEASURED, State.MISSING).astype(np.uint8)
+    state[even] = State.ESTIMATED
+    confidence = known.astype(np.float64)
+    confidence[even] = _EVEN_CONFIDENCE
+    return Draft(
+        span=span,
+        track=track,
+        bounds=bounds,
+        quantum=quantum,
+        quanta=quanta,
+        known=known,
+        state=state,
+        method=np.where(even, Method.LINEAR, Method.NONE).astype(np.uint8),
+        confidence=confidence,
+        distrusted=np.zeros(known.shape, dtype=np.bool_),
+    )
+
+
+def differences(bounds: Boundaries) -> tuple[IntArray, BoolArray]:
+    """Return the quanta between each two boundaries, and whether they are known."""
+    known = bounds.known[:-1] & bounds.known[1:]
+    known &= bounds.stretch[:-1] == bounds.stretch[1:]
+    return np.where(known, np.diff(bounds.quanta), 0), known

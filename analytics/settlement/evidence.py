@@ -1,0 +1,132 @@
+"""All that is known of a point when a span of it is settled. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from accounts.account import Installation
+from accounts.calendar import SiteCalendar
+from analytics.settlement.fitting import Fitting, refuse_overlaps
+from analytics.settlement.profile import LoadProfile
+from analytics.settlement.span import Span
+from meters.quantity import REGISTERS, Quantity
+from meters.reading import ReadingBatch
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Series:
+    """Interval energy of other times or of another meter; arrays have shape (k,)."""
+
+    start_us: IntArray
+    """Ascending. [microseconds since 1970 UTC]"""
+    kwh: FloatArray
+    firm: BoolArray
+    """Measured or edited, no outage, no failed rule."""
+
+    def on(self, span: Span) -> FloatArray:
+        """Return what is firm on the intervals of a span, shape (n,), else NaN."""
+        kwh = np.full(span.start_us.shape, np.nan)
+        row = np.searchsorted(span.start_us, self.start_us).clip(max=kwh.size - 1)
+        same = (span.start_us[row] == self.start_us) & self.firm
+        kwh[row[same]] = self.kwh[same]
+        return kwh
+
+    @classmethod
+    def none(cls) -> "Series":
+        """Return a series of nothing."""
+        return cls(
+            start_us=np.zeros(0, dtype=np.int64),
+            kwh=np.zeros(0),
+            firm=np.zeros(0, dtype=np.bool_),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outage:
+    """Time without supply, [start_us, stop_us): planned, or reported by the meter."""
+
+    start_us: int
+    stop_us: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Evidence:
+    """What is known of one point."""
+
+    calendar: SiteCalendar
+    readings: ReadingBatch
+    """Of any meters, in any order; should reach one reading beyond the span."""
+    fittings: Mapping[Quantity, Sequence[Fitting]]
+    """By register, each by time."""
+    most_kw: float | None = None
+    """The most that can be drawn, of contract and transformers."""
+    feeds: bool = True
+    """Whether the account has anything that can feed the grid."""
+    profile: LoadProfile | None = None
+    """The meter's own intervals of import."""
+    check: Series | None = None
+    """The check meter's."""
+    history: Series = field(default_factory=Series.none)
+    """Settled intervals of the point at other times."""
+    outages: tuple[Outage, ...] = ()
+    stated: Mapping[str, str] = field(default_factory=dict)
+    """Multiplier, unit, channel as the meter states them."""
+    entered: Mapping[str, str] = field(default_factory=dict)
+    """The same as entered."""
+
+    def out_of_supply(self, span: Span) -> BoolArray:
+        """Tell which intervals an outage touches, shape (n,)."""
+        out = np.zeros(span.start_us.shape, dtype=np.bool_)
+        for one in self.outages:
+            out |= span.touched(one.start_us, one.stop_us)
+        return out
+
+
+def fittings_of(
+    installations: Sequence[Installation],
+    *,
+    most_kw: float | None = None,
+    readings_at_swaps: Mapping[tuple[int, Quantity], tuple[int | None, int | None]]
+    | None = None,
+) -> dict[Quantity, tuple[Fitting, ...]]:
+    """Make the fittings of a point's registers out of its installations.
+
+    Parameters
+    ----------
+    installations
+        In any order.
+    most_kw : float, optional
+        The most that can be drawn here. What is fed is not bounded by it. [kW]
+    readings_at_swaps
+        Opening and closing counts, by installation and quantity.
+
+    Raises
+    ------
+    FittingError
+        Where they overlap or cannot be.
+
+    """
+    written = readings_at_swaps or {}
+    in_order = sorted(installations, key=lambda one: one.installed_at)
+    fittings = {}
+    for quantity in REGISTERS:
+        bound = None if quantity is Quantity.ENERGY_EXPORT_KWH else most_kw
+        each = []
+        for installation in in_order:
+            opening, closing = written.get(
+                (installation.installation_id, quantity), (None, None)
+            )
+            each.append(
+                Fitting.of(
+                    installation, most_kw=bound, opening=opening, closing=closing
+                )
+            )
+        fittings[quantity] = tuple(each)
+    refuse_overlaps(next(iter(fittings.values())))
+    return fittings

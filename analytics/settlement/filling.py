@@ -1,0 +1,155 @@
+"""Fills what a draft does not know: holes that registers span, then the rest."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from analytics.settlement.boundary import Hole, fill, holes
+from analytics.settlement.conditional import AROUND
+from analytics.settlement.draft import Draft
+from analytics.settlement.estimate import Gap
+from analytics.settlement.evidence import Evidence
+from analytics.settlement.ladder import Ladder, estimate
+from analytics.settlement.method import State
+from analytics.settlement.quanta import as_energy
+from analytics.settlement.reference import LoadHistory, load_history
+from analytics.settlement.verdict import runs
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(eq=False)
+class Filler:
+    """Estimates intervals of a draft; what like days are is made only when asked."""
+
+    draft: Draft
+    evidence: Evidence
+    ladder: Ladder
+    out: BoolArray
+    """shape (n,): known outages"""
+    firm: BoolArray
+    """shape (n,): may serve as an example"""
+    check_kwh: FloatArray | None = None
+    """shape (n,)"""
+
+    @cached_property
+    def history(self) -> LoadHistory:
+        """Days that may serve: of other times, and of the span itself."""
+        other, span = self.evidence.history, self.draft.span
+        first, last = span.start_us[0], span.start_us[-1]
+        before, after = other.start_us < first, other.start_us > last
+        return load_history(
+            self.evidence.calendar,
+            np.concatenate(
+                [other.start_us[before], span.start_us, other.start_us[after]]
+            ),
+            np.concatenate([other.kwh[before], self.draft.kwh, other.kwh[after]]),
+            np.concatenate([other.firm[before], self.firm, other.firm[after]]),
+            length_min=span.length_min,
+        )
+
+    def gap(self, asked: BoolArray) -> Gap:
+        """Return intervals to estimate, with what is known around them.
+
+        Parameters
+        ----------
+        asked : array, shape (n,)
+
+        """
+        rows = np.flatnonzero(asked)
+        around = slice(max(int(rows[0]) - AROUND, 0), int(rows[-1]) + 1 + AROUND)
+        draft, history = self.draft, self.history
+        start_us = draft.span.start_us[around]
+        local_day, quarter = self.evidence.calendar.days_and_slots(start_us)
+        kwh = np.where(asked, np.nan, draft.kwh)[around]
+        day = (local_day - history.days[0]).astype(np.int64)
+        return Gap(
+            asked=asked[around],
+            kwh=kwh,
+            end_point=(self.firm & (draft.state == State.MEASURED) & ~self.out)[around],
+            local_day=local_day,
+            slot=quarter * 15 // draft.span.length_min,
+            kind=history.kind[day],
+            check_kwh=None if self.check_kwh is None else self.check_kwh[around],
+            out=self.out[around],
+            length_min=draft.span.length_min,
+        )
+
+    def fill_holes(self) -> None:
+        """Share out what registers counted between readings far apart."""
+        draft = self.draft
+        for hole in holes(draft.bounds, draft.track):
+            self._fill_hole(hole)
+        draft.from_bounds()
+
+    def _fill_hole(self, hole: Hole) -> None:
+        draft, track = self.draft, self.draft.track
+        rows = np.arange(hole.first, hole.last + 1)
+        counted = self._counted_beside(hole)
+        asked = np.zeros(draft.known.shape, dtype=np.bool_)
+        asked[rows] = True
+        total = float(
+            as_energy(np.array([hole.quanta + sum(counted)]), draft.quantum)[0]
+        )
+        found = estimate(self.gap(asked), self.history, self.ladder, total)
+        if found is None:  # never: an energy that is known can be shared out evenly
+            return
+        beside = as_energy(np.array(counted), draft.quantum)
+        weights = found.kwh.copy()
+        weights[0] -= beside[0]
+        weights[-1] -= beside[1]
+        fill(draft.bounds, track, hole, np.maximum(weights, 0.0))
+        draft.state[rows] = State.ESTIMATED
+        draft.method[rows] = found.method
+        draft.confidence[rows] = found.confidence
+
+    def _counted_beside(self, hole: Hole) -> tuple[int, int]:
+        """Return what is known of its first and its last interval, in quanta."""
+        bounds, track = self.draft.bounds, self.draft.track
+        before = after = 0
+        if bounds.known[hole.first]:
+            before = int(track.quanta[hole.step] - bounds.quanta[hole.first])
+        if bounds.known[hole.last + 1]:
+            after = int(bounds.quanta[hole.last + 1] - track.quanta[hole.step + 1])
+        return max(before, 0), max(after, 0)
+
+    def fill_rest(self, fillable: BoolArray, left_quanta: dict[int, int]) -> None:
+        """Estimate what no register knows, and what is not believed.
+
+        Parameters
+        ----------
+        fillable : array, shape (n,)
+            A meter sat there.
+        left_quanta
+            What a register leaves for the missing intervals of a day, by its row.
+
+        """
+        draft = self.draft
+        rows = draft.span.day_rows()
+        for day, total in left_quanta.items():
+            asked = np.zeros(draft.known.shape, dtype=np.bool_)
+            asked[slice(*rows[day])] = True
+            asked &= fillable & (~draft.known | draft.distrusted)
+            if asked.any():
+                self._fill(asked, total)
+        for first, stop in runs(fillable & (~draft.known | draft.distrusted)):
+            asked = np.zeros(draft.known.shape, dtype=np.bool_)
+            asked[first:stop] = True
+            self._fill(asked, None)
+
+    def _fill(self, asked: BoolArray, total: int | None) -> None:
+        draft, rows = self.draft, np.flatnonzero(asked)
+        kwh = None if total is None else as_energy(np.array([total]), draft.quantum)
+        total_kwh = None if kwh is None else float(kwh[0])
+        found = estimate(self.gap(asked), self.history, self.ladder, total_kwh)
+        if found is None:
+            return
+        if total is None:
+            draft.put(rows, found.kwh, found.method, found.confidence)
+        else:
+            how = (found.method, found.confidence)
+            draft.put_shared(rows, found.kwh, total, how)

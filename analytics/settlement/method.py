@@ -1,0 +1,55 @@
+"""How an interval's energy is known, with the codes of the market operator. Pure."""
+
+from enum import IntEnum, StrEnum
+
+
+class Method(IntEnum):
+    """How an interval came to its energy; the numbers are AEMO's method codes.
+
+    Those of NEM12 files (METHODS §1); 0 is not AEMO's: it needs no method.
+    """
+
+    NONE = 0
+    """Measured, or missing."""
+    CHECK = 11
+    """By the check meter of the same supply."""
+    CALCULATED = 12
+    """From the meter's own momentary power."""
+    LIKE_DAY = 14
+    """As one like day was."""
+    AVERAGE_LIKE_DAY = 15
+    """As the mean of like days was."""
+    AGREED = 16
+    """As was agreed with the customer."""
+    LINEAR = 17
+    """On a straight line."""
+    ZERO = 19
+    """Nothing: the supply was off."""
+    PREVIOUS_YEAR = 23
+    """As the like days of a year ago were."""
+    SCALED = 24
+    """Shaped by like days and what is known around it; its sum by the register."""
+
+    @property
+    def text(self) -> str:
+        """Name for tables and files: lower case, stable."""
+        return "" if self is Method.NONE else self.name.lower().replace("_", "-")
+
+
+class State(IntEnum):
+    """How an interval is known; the order is from the best to the worst."""
+
+    EDITED = 0
+    MEASURED = 1
+    ESTIMATED = 2
+    MISSING = 3
+
+
+class Missing(StrEnum):
+    """Why an interval has no energy."""
+
+    NO_READING = "no-reading"
+    IMPLAUSIBLE_REGISTER = "implausible-register"
+    NOT_INSTALLED = "not-installed"
+    NOT_ESTIMABLE = "not-estimable"
+    """There is nothing to estimate it from."""

@@ -1,0 +1,198 @@
+"""Rules about the form of what came: gaps, repeats, master data, clocks. Pure.
+
+Each returns what broke it, or one verdict that it held, with the figures.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from analytics.settlement.given import Rows
+from analytics.settlement.register import BREAKS, Doubtful
+from analytics.settlement.ruleset import (
+    Clock,
+    Gap,
+    MasterData,
+    Plausible,
+    Repeats,
+)
+from analytics.settlement.span import Span
+from analytics.settlement.verdict import BROKEN, Status, Verdict, runs
+
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+_MINUTE_US = 60_000_000
+_SECOND_US = 1_000_000
+
+
+def gap(missing: BoolArray, span: Span, rule: Gap) -> list[Verdict]:
+    """Find intervals that nothing was read of.
+
+    Parameters
+    ----------
+    missing : array, shape (n,)
+    span : Span
+    rule : Gap
+
+    """
+    found = [
+        span.verdict(
+            "gap", BROKEN[rule.severity], first, stop, {"intervals": stop - first}
+        )
+        for first, stop in runs(missing)
+    ]
+    return found or [span.held("gap", {"intervals": 0})]
+
+
+def repeats(rows: Rows, span: Span, rule: Repeats) -> list[Verdict]:
+    """Find moments that are told twice; the same again only warns of nothing."""
+    figures = {"repeats": rows.repeats, "late": rows.late}
+    found = [
+        Verdict(
+            rule="repeats",
+            status=BROKEN[rule.severity],
+            start_us=moment_us,
+            stop_us=moment_us + 1,
+            figures=figures | {"at_us": moment_us},
+        )
+        for moment_us in rows.contradicted_us.tolist()
+    ]
+    return found or [span.held("repeats", figures)]
+
+
+def overlaps(start_us: IntArray, length_us: int) -> BoolArray:
+    """Tell of each of a meter's own intervals whether it overlaps the one before.
+
+    Parameters
+    ----------
+    start_us : array, shape (n,)
+        Ascending. [microseconds since 1970 UTC]
+    length_us : int
+
+    """
+    overlapping = np.zeros(start_us.shape, dtype=np.bool_)
+    overlapping[1:] = np.diff(start_us) < length_us
+    return overlapping
+
+
+def master_data(
+    stated: Mapping[str, str], entered: Mapping[str, str], span: Span, rule: MasterData
+) -> list[Verdict]:
+    """Compare what the meter states of itself with what was entered, exactly.
+
+    Parameters
+    ----------
+    stated, entered
+        Multiplier, unit, channel and the like by name; what is not stated is not
+        compared.
+
+    """
+    compared = [name for name in stated if name in entered]
+    found = [
+        span.whole(
+            "master_data",
+            BROKEN[rule.severity],
+            {"what": name, "stated": stated[name], "entered": entered[name]},
+        )
+        for name in compared
+        if stated[name] != entered[name]
+    ]
+    if not found and not compared:
+        return [span.whole("master_data", Status.SKIPPED, {})]
+    return found or [span.held("master_data", {"compared": len(compared)})]
+
+
+def clock_offset_s(measured_us: IntArray, received_us: IntArray) -> float | None:
+    """Return how far a meter's clock is ahead of ours; None if that cannot be told.
+
+    What is sent takes time, so the reading that took the least says the most. Readings
+    that were late for another reason (kept while a line was down) lag by all kinds of
+    times and tell of no slow clock.
+
+    Parameters
+    ----------
+    measured_us, received_us : arrays, shape (m,)
+        [microseconds since 1970 UTC]
+
+    """
+    if measured_us.size == 0:
+        return None
+    ahead = measured_us - received_us
+    least_late = int(ahead.max())
+    if least_late < 0:
+        middle = int(np.median(ahead))
+        if least_late - middle > _MINUTE_US:
+            return None
+    return least_late / _SECOND_US
+
+
+def clock(
+    measured_us: IntArray,
+    received_us: IntArray,
+    day_of: IntArray,
+    span: Span,
+    rule: Clock,
+) -> list[Verdict]:
+    """Compare a meter's clock with ours, local day by local day.
+
+    Parameters
+    ----------
+    measured_us, received_us : arrays, shape (m,)
+        By measured time. [microseconds since 1970 UTC]
+    day_of : array, shape (m,)
+        Row of the span's day in which each was measured; -1 = outside.
+
+    """
+    found: list[Verdict] = []
+    greatest = 0.0
+    for day, (first, stop) in enumerate(span.day_rows()):
+        here = day_of == day
+        offset_s = clock_offset_s(measured_us[here], received_us[here])
+        if offset_s is None:
+            continue
+        greatest = max(greatest, offset_s, -offset_s)
+        if abs(offset_s) > rule.tolerance_min * 60:
+            found.append(
+                span.verdict(
+                    "clock",
+                    BROKEN[rule.severity],
+                    first,
+                    stop,
+                    {"offset_s": offset_s, "tolerance_s": rule.tolerance_min * 60},
+                )
+            )
+    return found or [span.held("clock", {"greatest_offset_s": greatest})]
+
+
+def plausible(
+    doubtful: Mapping[str, tuple[Doubtful, ...]], span: Span, rule: Plausible
+) -> list[Verdict]:
+    """Tell which readings were put aside, and where registers broke.
+
+    Parameters
+    ----------
+    doubtful
+        By quantity.
+
+    """
+    found = [
+        Verdict(
+            rule="plausible",
+            # A reading put aside costs nothing while those beside it hold.
+            status=BROKEN[rule.severity] if one.doubt in BREAKS else Status.WARN,
+            start_us=one.before_us,
+            stop_us=one.at_us + 1,
+            figures={
+                "quantity": quantity,
+                "doubt": one.doubt.value,
+                "shown_counts": one.shown,
+                "before_counts": one.before,
+                "at_us": one.at_us,
+            },
+        )
+        for quantity, each in doubtful.items()
+        for one in each
+    ]
+    return found or [span.held("plausible", {"put_aside": 0})]

@@ -1,0 +1,275 @@
+"""Settles one point over one span: every step in its order. Pure.
+
+Readings become counts, counts the point's cumulative energy, that energy the intervals'
+boundaries. Rules judge what was counted; what cannot be is distrusted. Holes are shared
+out as like days and their surroundings let expect, then the rest is estimated.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from analytics.settlement.boundary import fill, holes, widened
+from analytics.settlement.counting import CountedPoint, count_point
+from analytics.settlement.draft import Draft, draft
+from analytics.settlement.evidence import Evidence
+from analytics.settlement.filling import Filler
+from analytics.settlement.judging import Judged, distrusted, judge
+from analytics.settlement.method import Method, Missing, State
+from analytics.settlement.profile import Decided, Placed, decide, placed
+from analytics.settlement.quanta import common_quantum
+from analytics.settlement.reference import expected_days
+from analytics.settlement.repairing import calculate, turn_round
+from analytics.settlement.ruleset import Rules
+from analytics.settlement.settlement import Energy, Settlement
+from analytics.settlement.span import Span
+from analytics.settlement.track import energy_track, point_quantum
+from analytics.settlement.verdict import Status, Verdict, worst
+from meters.quantity import Quantity
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+IMPORT = Quantity.ENERGY_IMPORT_KWH
+EXPORT = Quantity.ENERGY_EXPORT_KWH
+_REACTIVE = (Quantity.ENERGY_LAGGING_KVARH, Quantity.ENERGY_LEADING_KVARH)
+
+
+def settle_span(
+    evidence: Evidence,
+    start_us: IntArray,
+    rules: Rules | None = None,
+    *,
+    length_min: int = 15,
+) -> Settlement:
+    """Settle a point.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        What is known of it.
+    start_us : array, shape (n,)
+        Interval starts, each `length_min` after the one before, best of whole local
+        days. [microseconds since 1970 UTC]
+    rules : Rules, optional
+        Those of METHODS §2 unless said.
+    length_min : int
+        A multiple of 15. [min]
+
+    """
+    rules = rules or Rules()
+    length_us = length_min * 60_000_000
+    counted = count_point(evidence, length_us, rules.stalled)
+    wide_us = widened(
+        [c.track for c in counted.registers.values()], start_us, length_us
+    )
+    span = Span.of(evidence.calendar, wide_us, length_min)
+    settling = _Settling(evidence, counted, span, rules)
+    first = int(np.searchsorted(wide_us, start_us[0]))
+    return settling.settled().part(slice(first, first + start_us.size))
+
+
+class _Settling:
+    """What the steps of one span have in common."""
+
+    def __init__(
+        self, evidence: Evidence, counted: CountedPoint, span: Span, rules: Rules
+    ) -> None:
+        self._evidence = evidence
+        self._counted = counted
+        self._span = span
+        self._rules = rules
+        self._drafts = {
+            quantity: draft(each.track, span, each.track.quantum)
+            for quantity, each in counted.registers.items()
+        }
+        self._import = self._import_draft()
+        self._out = evidence.out_of_supply(span)
+
+    def settled(self) -> Settlement:
+        """Take every step."""
+        own, decided = self._by_profile()
+        filler = self._filler(own)
+        given = self._judged(own, decided, filler)
+        verdicts = judge(given)
+        never = distrusted(verdicts, self._span)
+        self._import.distrusted |= never
+        filler.firm = self._firm(own) & ~self._failed(verdicts)
+        turn_round(verdicts, self._import, self._drafts.get(EXPORT))
+        calculate(self._counted, self._import, filler)
+        filler.fill_holes()
+        self._share_like_import()
+        fillable = self._metered()
+        filler.fill_rest(fillable, {} if decided is None else decided.left_quanta)
+        return self._settlement(verdicts, fillable)
+
+    def _import_draft(self) -> Draft:
+        found = self._drafts.get(IMPORT)
+        fittings = self._evidence.fittings.get(IMPORT, ())
+        profile = self._evidence.profile
+        quantum = point_quantum(fittings)
+        if profile is not None:
+            quantum = common_quantum([quantum, profile.energy_of_count])
+        if found is None or found.quantum != quantum:
+            track = energy_track((), ()) if found is None else found.track
+            found = self._drafts[IMPORT] = draft(
+                track.finer(quantum), self._span, quantum
+            )
+        return found
+
+    def _by_profile(self) -> tuple[Placed | None, Decided | None]:
+        """Let the sum check decide between register and the meter's intervals."""
+        profile, mine = self._evidence.profile, self._import
+        if profile is None:
+            return None, None
+        own = placed(profile, self._span, mine.quantum)
+        fittings = self._evidence.fittings.get(IMPORT, ())
+        unit = max(
+            (f.energy_of_count(m.value) for f in fittings for m in f.multipliers),
+            default=profile.energy_of_count,
+        )
+        decided = decide(
+            own, mine.bounds, self._span, (mine.quantum, unit), self._rules.sum_check
+        )
+        take = decided.by_profile
+        mine.quanta[take] = own.quanta[take]
+        mine.known |= take
+        mine.state[take] = State.MEASURED
+        mine.method[take] = Method.NONE
+        mine.confidence[take] = 1.0
+        # Boundaries between intervals that are taken must not be shared out again.
+        for day in decided.left_quanta:
+            first, stop = self._span.day_rows()[day]
+            mine.bounds.step[first + 1 : stop] = -1
+        mine.bounds.step[1:-1][take[:-1] & take[1:]] = -1
+        return own, decided
+
+    def _filler(self, own: Placed | None) -> Filler:
+        check = self._evidence.check
+        return Filler(
+            draft=self._import,
+            evidence=self._evidence,
+            ladder=self._rules.estimation.as_ladder(),
+            out=self._out,
+            firm=self._firm(own),
+            check_kwh=None if check is None else check.on(self._span),
+        )
+
+    def _firm(self, own: Placed | None) -> BoolArray:
+        firm: BoolArray = self._import.state == State.MEASURED
+        firm = firm & ~self._import.distrusted
+        firm &= ~self._out
+        if own is not None:
+            firm &= ~own.power_failure
+        return firm
+
+    def _judged(
+        self, own: Placed | None, decided: Decided | None, filler: Filler
+    ) -> Judged:
+        export = self._energy(EXPORT)
+        feeding = not self._evidence.feeds and bool(np.nan_to_num(export).any())
+        lagging, leading = (self._energy(each) for each in _REACTIVE)
+        return Judged(
+            span=self._span,
+            evidence=self._evidence,
+            counted=self._counted,
+            rules=self._rules,
+            import_kwh=self._import.kwh,
+            export_kwh=export,
+            kvarh=np.where(np.isnan(leading), lagging, lagging + leading),
+            check_kwh=filler.check_kwh,
+            expected_kwh=self._expected(filler, export) if feeding else export * np.nan,
+            out=self._out,
+            own=own,
+            decided=decided,
+            sum_passes=self._sum_passes(decided),
+        )
+
+    def _energy(self, quantity: Quantity) -> FloatArray:
+        found = self._drafts.get(quantity)
+        if found is None:
+            return np.full(self._span.start_us.shape, np.nan)
+        return found.kwh
+
+    def _expected(self, filler: Filler, export: FloatArray) -> FloatArray:
+        """Return what like days that fed nothing let expect."""
+        fed = np.nan_to_num(self._span.by_day(export)).any(axis=1)
+        filler.firm &= ~np.repeat(fed, np.diff(self._span.first))
+        history = filler.history
+        days, slots = self._evidence.calendar.days_and_slots(self._span.start_us)
+        if not history.usable.any():
+            return export * np.nan
+        rows = (self._span.days - history.days[0]).astype(np.int64)
+        shapes = expected_days(history, rows, history.kind[rows])
+        of_day = (days - self._span.days[0]).astype(np.int64)
+        expected: FloatArray = shapes[of_day, slots * 15 // self._span.length_min]
+        return expected
+
+    def _sum_passes(self, decided: Decided | None) -> BoolArray:
+        """Tell of each local day whether a register confirms its sum."""
+        bounds, first = self._import.bounds, self._span.first
+        known = bounds.known[first[:-1]] & bounds.known[first[1:]]
+        known &= bounds.stretch[first[:-1]] == bounds.stretch[first[1:]]
+        if decided is None:
+            return known
+        registers_alone = ~np.array(
+            [decided.by_profile[a:b].any() for a, b in self._span.day_rows()]
+        )
+        passes: BoolArray = decided.passes | (known & registers_alone)
+        return passes
+
+    def _failed(self, verdicts: tuple[Verdict, ...]) -> BoolArray:
+        status = worst(verdicts, self._span.start_us, self._span.length_us)
+        failed: BoolArray = status >= Status.FAIL
+        return failed
+
+    def _share_like_import(self) -> None:
+        """Share the holes of other registers out as the import flowed."""
+        shape = self._import.kwh
+        for quantity, other in self._drafts.items():
+            if quantity is IMPORT:
+                continue
+            for hole in holes(other.bounds, other.track):
+                weights = shape[hole.first : hole.last + 1]
+                fill(other.bounds, other.track, hole, weights)
+            other.from_bounds()
+
+    def _metered(self) -> BoolArray:
+        """Tell of each interval whether a meter sat there at some time in it."""
+        fittings = self._evidence.fittings.get(IMPORT, ())
+        metered = np.zeros(self._span.start_us.shape, dtype=np.bool_)
+        for each in fittings:
+            metered |= self._span.touched(each.from_us, each.to_us)
+        return metered
+
+    def _settlement(
+        self, verdicts: tuple[Verdict, ...], metered: BoolArray
+    ) -> Settlement:
+        mine, span = self._import, self._span
+        known = mine.known & ~mine.distrusted
+        state = np.where(known, mine.state, State.MISSING).astype(np.uint8)
+        cause = np.full(known.shape, "", dtype="<U24")
+        cause[~known] = Missing.NO_READING
+        for one in verdicts:
+            if one.rule == "plausible" and one.status > Status.PASS:
+                broken = span.touched(one.start_us, one.stop_us)
+                cause[broken & ~known] = Missing.IMPLAUSIBLE_REGISTER
+        cause[~metered & ~known] = Missing.NOT_INSTALLED
+        return Settlement(
+            start_us=span.start_us,
+            length_min=span.length_min,
+            energies={
+                quantity: Energy(
+                    quanta=np.where(one.known & ~one.distrusted, one.quanta, 0),
+                    known=one.known & ~one.distrusted,
+                    quantum=one.quantum,
+                )
+                for quantity, one in self._drafts.items()
+            },
+            state=state,
+            method=np.where(known, mine.method, Method.NONE).astype(np.uint8),
+            confidence=np.where(known, mine.confidence, 0.0),
+            status=worst(verdicts, span.start_us, span.length_us),
+            cause=cause,
+            verdicts=verdicts,
+        )
