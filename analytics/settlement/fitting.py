@@ -163,10 +163,13 @@ def _complaint(fitting: Fitting) -> str | None:
 
 
 def _unshowable(fitting: Fitting) -> str | None:
-    for name, counts in (("opening", fitting.opening), ("closing", fitting.closing)):
+    for name, counts in (
+        ("an opening", fitting.opening),
+        ("a closing", fitting.closing),
+    ):
         if counts is not None and not 0 <= counts < fitting.turn:
             return (
-                f"has as {name} reading {counts} counts, which its register of "
+                f"has {name} reading of {counts} counts, which its register of "
                 f"{fitting.digits} digits cannot show; correct one of them"
             )
     return None

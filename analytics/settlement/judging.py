@@ -106,7 +106,8 @@ def _structural(given: Judged) -> Iterable[list[Verdict]]:
         )
     if _on(rules.plausible):
         doubtful = {q.value: c.doubtful for q, c in counted.registers.items()}
-        yield structural.plausible(doubtful, span, rules.plausible)
+        disagrees = [d for c in counted.registers.values() for d in c.disagrees]
+        yield structural.plausible(doubtful, disagrees, span, rules.plausible)
 
 
 def day_of(at_us: IntArray, span: Span) -> IntArray:
@@ -117,14 +118,22 @@ def day_of(at_us: IntArray, span: Span) -> IntArray:
 
 
 def _repeats_of_profile(own: Placed, span: Span, rule: Rule) -> list[Verdict]:
-    figures = {"repeats": own.repeats, "off_grid": own.off_grid}
+    status, figures = BROKEN[rule.severity], {"repeats": own.repeats}
     found = [
-        span.verdict("repeats", BROKEN[rule.severity], row, row + 1, figures)
+        span.verdict("repeats", status, row, row + 1, figures)
         for row in np.flatnonzero(own.contradicted).tolist()
     ]
-    if own.off_grid:
-        found.append(span.whole("repeats", BROKEN[rule.severity], figures))
-    return found
+    found += [
+        Verdict(
+            rule="repeats",
+            status=status,
+            start_us=start_us,
+            stop_us=start_us + span.length_us,
+            figures={"overlaps_at_us": start_us},
+        )
+        for start_us in own.off_grid_us.tolist()
+    ]
+    return found or [span.held("repeats", figures)]
 
 
 def _physical(given: Judged) -> Iterable[list[Verdict]]:

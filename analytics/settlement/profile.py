@@ -45,8 +45,8 @@ class Placed:
     """Intervals sent twice with the same counts."""
     contradicted: BoolArray
     """Sent twice with different counts: neither is believed."""
-    off_grid: int
-    """Intervals that start where none of the span does: they overlap two."""
+    off_grid_us: IntArray
+    """Starts of intervals that begin where none of the span does: they overlap two."""
 
 
 def placed(profile: LoadProfile, span: Span, quantum: Fraction) -> Placed:
@@ -75,7 +75,7 @@ def placed(profile: LoadProfile, span: Span, quantum: Fraction) -> Placed:
         power_failure=failed,
         repeats=int((times[known] - 1).sum()),
         contradicted=contradicted,
-        off_grid=int((inside & ~on_grid).sum()),
+        off_grid_us=np.unique(profile.start_us[inside & ~on_grid]),
     )
 
 

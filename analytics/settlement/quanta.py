@@ -114,7 +114,7 @@ def _whole_weights(weights: FloatArray, lengths: IntArray) -> IntArray:
     total = float(weights.sum())
     if not total > 0 or not np.isfinite(total) or (weights < 0).any():
         return lengths
-    whole = np.rint(weights * (2.0**_WEIGHT_BITS / total)).astype(np.int64)
+    whole = np.rint(weights / total * 2.0**_WEIGHT_BITS).astype(np.int64)
     return whole if whole.any() else lengths
 
 

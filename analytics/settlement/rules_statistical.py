@@ -37,7 +37,7 @@ def spike(
     by_day = span.by_day(import_kwh)
     if by_day.shape[1] < _THIRD:
         return [span.whole("spike", Status.SKIPPED, {})]
-    ordered = np.sort(np.where(np.isnan(by_day), -np.inf, by_day), axis=1)
+    ordered = np.sort(np.where(np.isnan(by_day), 0.0, by_day), axis=1)
     highest, third = ordered[:, -1], ordered[:, -_THIRD]
     most = highest.max() if most_kw is None else most_kw * span.hours
     judged = (third > 0) & (third >= rule.least_share * most)

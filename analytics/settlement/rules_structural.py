@@ -3,7 +3,7 @@
 Each returns what broke it, or one verdict that it held, with the figures.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -167,7 +167,10 @@ def clock(
 
 
 def plausible(
-    doubtful: Mapping[str, tuple[Doubtful, ...]], span: Span, rule: Plausible
+    doubtful: Mapping[str, tuple[Doubtful, ...]],
+    disagrees: Iterable[tuple[str, int, int, int]],
+    span: Span,
+    rule: Plausible,
 ) -> list[Verdict]:
     """Tell which readings were put aside, and where registers broke.
 
@@ -175,6 +178,8 @@ def plausible(
     ----------
     doubtful
         By quantity.
+    disagrees
+        `opening` or `closing`, its moment, what was written down, what was read.
 
     """
     found = [
@@ -183,7 +188,7 @@ def plausible(
             # A reading put aside costs nothing while those beside it hold.
             status=BROKEN[rule.severity] if one.doubt in BREAKS else Status.WARN,
             start_us=one.before_us,
-            stop_us=one.at_us + 1,
+            stop_us=max(one.at_us, one.before_us + 1),
             figures={
                 "quantity": quantity,
                 "doubt": one.doubt.value,
@@ -194,5 +199,15 @@ def plausible(
         )
         for quantity, each in doubtful.items()
         for one in each
+    ]
+    found += [
+        Verdict(
+            rule="plausible",
+            status=Status.WARN,
+            start_us=at_us,
+            stop_us=at_us + 1,
+            figures={"what": what, "written_counts": written, "read_counts": read},
+        )
+        for what, at_us, written, read in disagrees
     ]
     return found or [span.held("plausible", {"put_aside": 0})]

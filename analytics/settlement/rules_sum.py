@@ -12,6 +12,9 @@ from analytics.settlement.verdict import BROKEN, Status, Verdict
 
 FloatArray = npt.NDArray[np.float64]
 
+_FLOAT = 1e-9
+"""A ninth digit is that of floating point, not of a meter."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sum:
@@ -38,8 +41,7 @@ class Sum:
     def allowed(self, rule: SumCheck) -> float:
         """How far they may be apart. [kWh]."""
         share = rule.share * abs(self.register_kwh)
-        # The ninth digit is that of floating point, not of the meter.
-        return max(rule.units * self.unit_kwh, share) * (1 + 1e-9)
+        return max(rule.units * self.unit_kwh, share) * (1 + _FLOAT)
 
 
 def sum_check(sums: Sequence[Sum], span: Span, rule: SumCheck) -> list[Verdict]:
@@ -79,7 +81,7 @@ def main_check(
         return [span.whole("main_check", Status.SKIPPED, {})]
     main = np.nansum(span.by_day(np.where(both, main_kwh, np.nan)), axis=1)
     check = np.nansum(span.by_day(np.where(both, check_kwh, np.nan)), axis=1)
-    allowed = rule.margin * rule.combined_class
+    allowed = rule.margin * rule.combined_class * (1 + _FLOAT)
     rows = span.day_rows()
     off = np.abs(main - check)
     found = [

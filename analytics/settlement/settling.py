@@ -206,17 +206,17 @@ class _Settling:
         return expected
 
     def _sum_passes(self, decided: Decided | None) -> BoolArray:
-        """Tell of each local day whether a register confirms its sum."""
-        bounds, first = self._import.bounds, self._span.first
-        known = bounds.known[first[:-1]] & bounds.known[first[1:]]
-        known &= bounds.stretch[first[:-1]] == bounds.stretch[first[1:]]
+        """Tell of each local day whether a register confirms its intervals.
+
+        What is counted by a register is confirmed by it: it did go on that far.
+        """
         if decided is None:
-            return known
-        registers_alone = ~np.array(
-            [decided.by_profile[a:b].any() for a, b in self._span.day_rows()]
-        )
-        passes: BoolArray = decided.passes | (known & registers_alone)
-        return passes
+            return np.ones(self._span.days.size, dtype=np.bool_)
+        registers_alone = [
+            not decided.by_profile[first:stop].any()
+            for first, stop in self._span.day_rows()
+        ]
+        return decided.passes | np.array(registers_alone, dtype=np.bool_)
 
     def _failed(self, verdicts: tuple[Verdict, ...]) -> BoolArray:
         status = worst(verdicts, self._span.start_us, self._span.length_us)
