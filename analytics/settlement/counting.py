@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.settlement.evidence import Evidence
-from analytics.settlement.fitting import Fitting
 from analytics.settlement.given import Rows, rows_of, shown_by
 from analytics.settlement.register import Doubtful, Register, read_register
 from analytics.settlement.ruleset import Stalled
@@ -22,6 +21,7 @@ from meters.reading import ReadingBatch
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 
 _POWER = COLUMN[Quantity.ACTIVE_POWER_KW]
 
@@ -66,25 +66,20 @@ def count_point(evidence: Evidence, leap_us: int, stalled: Stalled) -> CountedPo
     readings = evidence.readings
     sat = next(iter(evidence.fittings.values()), ())
     rows = [rows_of(readings, fitting) for fitting in sat]
-    registers: dict[Quantity, Counted] = {}
-    stood: tuple[Standstill, ...] = ()
-    for quantity in REGISTERS:
-        column = readings.values[:, COLUMN[quantity]]
-        fittings = evidence.fittings.get(quantity, ())
-        if not fittings or np.isnan(column).all():
-            continue
-        is_import = quantity is Quantity.ENERGY_IMPORT_KWH
-        followed = [
-            _followed(readings, column, fitting, each, leap_us, stale=is_import)
-            for fitting, each in zip(fittings, rows, strict=True)
-        ]
-        if is_import:
-            stood = _stood(readings, fittings, rows, followed, stalled)
-        registers[quantity] = Counted(
-            track=energy_track(fittings, [register for register, _ in followed]),
-            doubtful=tuple(d for register, _ in followed for d in register.doubtful),
-            disagrees=tuple(d for _, disagrees in followed for d in disagrees),
+    followed = {
+        quantity: _followed_all(evidence, quantity, rows, leap_us)
+        for quantity in REGISTERS
+        if not np.isnan(readings.values[:, COLUMN[quantity]]).all()
+    }
+    registers = {
+        quantity: Counted(
+            track=energy_track(evidence.fittings[quantity], [r for r, _ in each]),
+            doubtful=tuple(d for register, _ in each for d in register.doubtful),
+            disagrees=tuple(d for _, disagrees in each for d in disagrees),
         )
+        for quantity, each in followed.items()
+    }
+    stood = _stood(evidence, rows, followed, stalled)
     together = _together(rows)
     return CountedPoint(
         registers=registers,
@@ -95,20 +90,33 @@ def count_point(evidence: Evidence, leap_us: int, stalled: Stalled) -> CountedPo
     )
 
 
-def _followed(
-    readings: ReadingBatch,
-    column: FloatArray,
-    fitting: Fitting,
-    rows: Rows,
-    leap_us: int,
-    *,
-    stale: bool,
-) -> tuple[Register, tuple[tuple[str, int, int, int], ...]]:
-    shown = shown_by(rows.at_us, column[rows.row], fitting)
-    register = read_register(shown.at_us, shown.counts, fitting, leap_us=leap_us)
-    if stale:
-        register = without_stale(register, _power_at(register.at_us, readings, rows))
-    return register, shown.disagrees
+_Disagrees = tuple[tuple[str, int, int, int], ...]
+_Followed = list[tuple[Register, _Disagrees]]
+
+
+def _followed_all(
+    evidence: Evidence, quantity: Quantity, rows: Sequence[Rows], leap_us: int
+) -> _Followed:
+    """Follow one register of every meter of the point."""
+    readings, found = evidence.readings, []
+    column = readings.values[:, COLUMN[quantity]]
+    for fitting, each in zip(evidence.fittings[quantity], rows, strict=True):
+        shown = shown_by(each.at_us, column[each.row], fitting)
+        register = read_register(shown.at_us, shown.counts, fitting, leap_us=leap_us)
+        if quantity is Quantity.ENERGY_IMPORT_KWH:
+            power_kw = _power_at(register.at_us, readings, each)
+            repeated = _repeated_at(register.at_us, readings, each)
+            register = without_stale(register, repeated, power_kw)
+        found.append((register, shown.disagrees))
+    return found
+
+
+def _repeated_at(at_us: IntArray, readings: ReadingBatch, rows: Rows) -> BoolArray:
+    """Tell of readings whether they say what the one before said, in everything."""
+    values = readings.values[rows.row]
+    same = np.zeros(values.shape[0], dtype=np.bool_)
+    same[1:] = ((values[1:] == values[:-1]) | np.isnan(values[1:])).all(axis=1)
+    return np.isin(at_us, rows.at_us[same])
 
 
 def _power_at(at_us: IntArray, readings: ReadingBatch, rows: Rows) -> FloatArray:
@@ -122,18 +130,25 @@ def _power_at(at_us: IntArray, readings: ReadingBatch, rows: Rows) -> FloatArray
 
 
 def _stood(
-    readings: ReadingBatch,
-    fittings: Sequence[Fitting],
+    evidence: Evidence,
     rows: Sequence[Rows],
-    followed: Sequence[tuple[Register, object]],
+    followed: Mapping[Quantity, _Followed],
     rule: Stalled,
 ) -> tuple[Standstill, ...]:
+    """Find where the import register stood while power flowed."""
     found: list[Standstill] = []
-    for fitting, each, (register, _) in zip(fittings, rows, followed, strict=True):
+    imported = Quantity.ENERGY_IMPORT_KWH
+    beside = followed.get(Quantity.ENERGY_LAGGING_KVARH)
+    for number, (register, _) in enumerate(followed.get(imported, ())):
         if (np.diff(register.counts) == 0).any():
-            kwh = float(fitting.energy_of_count(fitting.multipliers[-1].value))
-            power_kw = _power_at(register.at_us, readings, each)
-            found += standstills(register, power_kw, kwh, rule)
+            fitting = evidence.fittings[imported][number]
+            found += standstills(
+                register,
+                _power_at(register.at_us, evidence.readings, rows[number]),
+                None if beside is None else beside[number][0],
+                float(fitting.energy_of_count(fitting.multipliers[-1].value)),
+                rule,
+            )
     return tuple(found)
 
 

@@ -70,7 +70,7 @@ class Filler:
         return Gap(
             asked=asked[around],
             kwh=kwh,
-            end_point=(self.firm & (draft.state == State.MEASURED) & ~self.out)[around],
+            end_point=(self.firm & draft.counted & ~self.out)[around],
             local_day=local_day,
             slot=quarter * 15 // draft.span.length_min,
             kind=history.kind[day],

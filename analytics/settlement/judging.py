@@ -111,10 +111,9 @@ def _structural(given: Judged) -> Iterable[list[Verdict]]:
 
 
 def day_of(at_us: IntArray, span: Span) -> IntArray:
-    """Return in which local day of a span moments lie; -1 = outside."""
-    starts = span.start_us[span.first[:-1]]
-    row = np.searchsorted(starts, at_us, side="right") - 1
-    return np.where(at_us < span.start_us[-1] + span.length_us, row, -1)
+    """Return in which local day of a span moments lie; -1 before, d after it."""
+    ends = np.append(span.start_us, span.start_us[-1] + span.length_us)[span.first]
+    return np.searchsorted(ends, at_us, side="right") - 1
 
 
 def _repeats_of_profile(own: Placed, span: Span, rule: Rule) -> list[Verdict]:
@@ -168,6 +167,7 @@ def _stalled(
             figures={
                 "mean_kw": one.mean_kw,
                 "counts_expected": one.counts,
+                "counts_beside": one.counts_beside,
                 "frozen": float(one.frozen),
             },
         )

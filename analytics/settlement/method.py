@@ -4,13 +4,16 @@ from enum import IntEnum, StrEnum
 
 
 class Method(IntEnum):
-    """How an interval came to its energy; the numbers are AEMO's method codes.
+    """How an interval came to its energy; from 11 on AEMO's codes of NEM12 files.
 
-    Those of NEM12 files (METHODS §1); 0 is not AEMO's: it needs no method.
+    METHODS §1 names them; 0 and 1 are ours.
     """
 
     NONE = 0
     """Measured, or missing."""
+    INTERPOLATED = 1
+    """Counted between readings near its boundaries, not on them. AEMO has no code
+    for it but 17."""
     CHECK = 11
     """By the check meter of the same supply."""
     CALCULATED = 12
@@ -29,6 +32,11 @@ class Method(IntEnum):
     """As the like days of a year ago were."""
     SCALED = 24
     """Shaped by like days and what is known around it; its sum by the register."""
+
+    @property
+    def aemo(self) -> int:
+        """Code for a NEM12 file; 0 where none is needed."""
+        return Method.LINEAR if self is Method.INTERPOLATED else self.value
 
     @property
     def text(self) -> str:

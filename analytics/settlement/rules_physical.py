@@ -21,6 +21,8 @@ from analytics.settlement.verdict import BROKEN, Status, Verdict, runs
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
+_ENDS = 2
+
 
 def negative(import_kwh: FloatArray, span: Span, rule: Negative) -> list[Verdict]:
     """Find an import below nothing.
@@ -72,7 +74,9 @@ def reverse(
     found = []
     for first, stop in runs(fed > max(least, 0.0)):
         rows = slice(first, stop)
-        drawn, expected = np.nansum(import_kwh[rows]), np.nansum(expected_kwh[rows])
+        # In its first and last interval it may have been the right way round.
+        inside = slice(first + 1, stop - 1) if stop - first > _ENDS else rows
+        drawn, expected = np.nansum(import_kwh[inside]), np.nansum(expected_kwh[rows])
         whole = float(fed[rows].sum())
         wrong_way = drawn <= rule.least_share * whole and (
             rule.like_from * expected <= whole <= rule.like_to * expected

@@ -4,6 +4,7 @@ Each returns what broke it, or one verdict that it held, with the figures.
 """
 
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,10 @@ BoolArray = npt.NDArray[np.bool_]
 
 _MINUTE_US = 60_000_000
 _SECOND_US = 1_000_000
+_STEADY_US = 5 * _MINUTE_US
+"""Lags that differ by less are those of a clock."""
+_KEPT_US = 30 * _MINUTE_US
+"""Lags that differ by more are those of a line."""
 
 
 def gap(missing: BoolArray, span: Span, rule: Gap) -> list[Verdict]:
@@ -107,9 +112,9 @@ def master_data(
 def clock_offset_s(measured_us: IntArray, received_us: IntArray) -> float | None:
     """Return how far a meter's clock is ahead of ours; None if that cannot be told.
 
-    What is sent takes time, so the reading that took the least says the most. Readings
-    that were late for another reason (kept while a line was down) lag by all kinds of
-    times and tell of no slow clock.
+    A moment in the future is a clock ahead. Behind, what is sent takes time, so the
+    reading that took the least says the most; readings kept while a line was down lag
+    by all kinds of times and tell of no slow clock.
 
     Parameters
     ----------
@@ -120,12 +125,13 @@ def clock_offset_s(measured_us: IntArray, received_us: IntArray) -> float | None
     if measured_us.size == 0:
         return None
     ahead = measured_us - received_us
-    least_late = int(ahead.max())
-    if least_late < 0:
-        middle = int(np.median(ahead))
-        if least_late - middle > _MINUTE_US:
-            return None
-    return least_late / _SECOND_US
+    most = int(ahead.max())
+    if most >= 0:
+        return most / _SECOND_US
+    behind = int(np.median(ahead))
+    if most - behind > _KEPT_US:
+        return None
+    return (behind if most - behind < _STEADY_US else most) / _SECOND_US
 
 
 def clock(
@@ -145,23 +151,24 @@ def clock(
         Row of the span's day in which each was measured; -1 = outside.
 
     """
-    found: list[Verdict] = []
-    greatest = 0.0
-    for day, (first, stop) in enumerate(span.day_rows()):
-        here = day_of == day
-        offset_s = clock_offset_s(measured_us[here], received_us[here])
+    tolerance_us = round(rule.tolerance_min * _MINUTE_US)
+    ahead = measured_us - received_us
+    rows = span.day_rows()
+    first = np.searchsorted(day_of, np.arange(len(rows) + 1))
+    found, greatest = [], 0.0
+    for day, (begin, stop) in enumerate(pairwise(first.tolist())):
+        of_day = slice(begin, stop)
+        # Most days are within the tolerance from end to end.
+        if begin == stop or np.abs(ahead[of_day]).max() <= tolerance_us:
+            continue
+        offset_s = clock_offset_s(measured_us[of_day], received_us[of_day])
         if offset_s is None:
             continue
-        greatest = max(greatest, offset_s, -offset_s)
-        if abs(offset_s) > rule.tolerance_min * 60:
+        greatest = max(greatest, abs(offset_s))
+        if abs(offset_s) * _SECOND_US > tolerance_us:
+            figures = {"offset_s": offset_s, "tolerance_s": rule.tolerance_min * 60}
             found.append(
-                span.verdict(
-                    "clock",
-                    BROKEN[rule.severity],
-                    first,
-                    stop,
-                    {"offset_s": offset_s, "tolerance_s": rule.tolerance_min * 60},
-                )
+                span.verdict("clock", BROKEN[rule.severity], *rows[day], figures)
             )
     return found or [span.held("clock", {"greatest_offset_s": greatest})]
 

@@ -59,6 +59,8 @@ class Settlement:
     """shape (n,): 1 where measured, 0 where missing"""
     status: npt.NDArray[np.uint8]
     """shape (n,): worst `Status` of any rule"""
+    firm: BoolArray
+    """shape (n,): may serve as an example; what `Series.firm` of a history asks for"""
     cause: npt.NDArray[np.str_]
     """shape (n,): `Missing` of what is missing"""
     verdicts: tuple[Verdict, ...]
@@ -83,6 +85,7 @@ class Settlement:
             method=self.method[rows],
             confidence=self.confidence[rows],
             status=self.status[rows],
+            firm=self.firm[rows],
             cause=self.cause[rows],
             verdicts=tuple(
                 one

@@ -156,9 +156,7 @@ class _Settling:
         )
 
     def _firm(self, own: Placed | None) -> BoolArray:
-        firm: BoolArray = self._import.state == State.MEASURED
-        firm = firm & ~self._import.distrusted
-        firm &= ~self._out
+        firm = self._import.counted & ~self._out
         if own is not None:
             firm &= ~own.power_failure
         return firm
@@ -270,6 +268,7 @@ class _Settling:
             method=np.where(known, mine.method, Method.NONE).astype(np.uint8),
             confidence=np.where(known, mine.confidence, 0.0),
             status=worst(verdicts, span.start_us, span.length_us),
+            firm=mine.counted & ~self._out & ~self._failed(verdicts),
             cause=cause,
             verdicts=verdicts,
         )

@@ -37,18 +37,24 @@ class Standstill:
     stop_us: int
     mean_kw: float
     counts: float
-    """That it should have gone on, by that power."""
+    """That it should have gone on, by that power; NaN = no power was given."""
+    counts_beside: float
+    """That another register of the meter went on."""
     frozen: bool
-    """The power never changed either: the meter itself may say nothing new."""
+    """The power never changed either, or was not given: it says nothing of the load."""
 
 
-def without_stale(register: Register, power_kw: FloatArray) -> Register:
+def without_stale(
+    register: Register, repeated: BoolArray, power_kw: FloatArray
+) -> Register:
     """Put aside old readings given again, before a register that catches up.
 
     Parameters
     ----------
     register : Register
         m readings.
+    repeated : array, shape (m,)
+        Whether a reading says nothing at all that the one before did not say.
     power_kw : array, shape (m,)
         Of the same moments; NaN = not given. A standstill without power is real.
 
@@ -73,7 +79,7 @@ def without_stale(register: Register, power_kw: FloatArray) -> Register:
         if stop >= step.size or not moving[stop]:
             continue
         rest = power_kw[first + 1 : stop + 1]
-        if (rest == 0).any():
+        if (rest == 0).any() or not repeated[first + 1 : stop + 1].all():
             continue
         leap = step[stop] / time_us[stop]
         spread = step[stop] / time_us[first : stop + 1].sum()
@@ -107,7 +113,11 @@ def _left_out(register: Register, stale: BoolArray) -> Register:
 
 
 def standstills(
-    register: Register, power_kw: FloatArray, kwh_of_count: float, rule: Stalled
+    register: Register,
+    power_kw: FloatArray,
+    beside: Register | None,
+    kwh_of_count: float,
+    rule: Stalled,
 ) -> list[Standstill]:
     """Find where a register stood while power flowed.
 
@@ -117,34 +127,45 @@ def standstills(
         m readings, stale ones put aside.
     power_kw : array, shape (m,)
         Of the same moments; NaN = not given.
+    beside : Register or None
+        Another register of the same meter, such as that of kvarh: where it goes on
+        while this one stands, the meter is alive and current flows.
     kwh_of_count : float
         At the point.
     rule : Stalled
 
     """
     stands = (np.diff(register.counts) == 0) & (np.diff(register.stretch) == 0)
-    if not stands.any() or np.isnan(power_kw).all():
-        return []
     found = []
     for first, stop in runs(stands):
-        time_us = np.diff(register.at_us[first : stop + 1])
-        within = power_kw[first : stop + 1]
-        given = ~np.isnan(within[:-1])
-        if time_us.sum() < rule.minutes * 60_000_000 or not given.all():
+        moments = register.at_us[first : stop + 1]
+        length_us = int(moments[-1] - moments[0])
+        if length_us < rule.minutes * 60_000_000:
             continue
-        energy = float((within[:-1] * time_us).sum()) / _HOUR_US
-        counts = energy / kwh_of_count
-        if counts >= rule.least_counts:
+        within = power_kw[first : stop + 1]
+        # NaN where any is not given.
+        counts = float((within[:-1] * np.diff(moments)).sum()) / _HOUR_US / kwh_of_count
+        went_on = _ran(beside, moments)
+        if counts >= rule.least_counts or went_on >= rule.least_counts:
             found.append(
                 Standstill(
-                    start_us=int(register.at_us[first]),
-                    stop_us=int(register.at_us[stop]),
-                    mean_kw=energy * _HOUR_US / float(time_us.sum()),
+                    start_us=int(moments[0]),
+                    stop_us=int(moments[-1]),
+                    mean_kw=counts * kwh_of_count * _HOUR_US / length_us,
                     counts=counts,
-                    frozen=bool((within == within[0]).all()),
+                    counts_beside=went_on,
+                    frozen=not bool((within != within[0]).any()) or np.isnan(counts),
                 )
             )
     return found
+
+
+def _ran(register: Register | None, moments: IntArray) -> float:
+    """Return how far a register ran from the first of some moments to the last."""
+    if register is None or register.at_us.size == 0:
+        return 0.0
+    first, last = np.interp(moments[[0, -1]], register.at_us, register.counts)
+    return float(last - first)
 
 
 def mean_power(

@@ -12,8 +12,8 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from analytics.settlement.fitting import Fitting
-from analytics.settlement.quanta import common_quantum, portions
+from analytics.settlement.fitting import Fitting, Multiplier
+from analytics.settlement.quanta import common_quantum
 from analytics.settlement.register import Register
 
 IntArray = npt.NDArray[np.int64]
@@ -91,7 +91,7 @@ def _in_quanta(fitting: Fitting, register: Register, quantum: Fraction) -> Energ
     gap_us = np.diff(at_us)
     for later in fitting.multipliers[1:]:
         at_us, counts, stretch, gap_us = _cut(
-            at_us, counts, stretch, gap_us, later.since_us
+            (at_us, counts, stretch, gap_us), later.since_us, fitting.multipliers
         )
     since = np.array([m.since_us for m in fitting.multipliers[1:]], dtype=np.int64)
     factors = [
@@ -112,30 +112,43 @@ def _in_quanta(fitting: Fitting, register: Register, quantum: Fraction) -> Energ
     )
 
 
+_Columns = tuple[IntArray, IntArray, IntArray, IntArray]
+
+
 def _cut(
-    at_us: IntArray,
-    counts: IntArray,
-    stretch: IntArray,
-    gap_us: IntArray,
-    moment_us: int,
-) -> tuple[IntArray, IntArray, IntArray, IntArray]:
-    """Make a knot at a moment between two readings of one stretch."""
+    knots: _Columns, moment_us: int, multipliers: Sequence[Multiplier]
+) -> _Columns:
+    """Make a knot at a moment between two readings of one stretch.
+
+    The energy is taken to have run evenly, so the register ran the slower the greater
+    its multiplier was.
+    """
+    at_us, counts, stretch, gap_us = knots
     after = int(np.searchsorted(at_us, moment_us))
     inside = 0 < after < at_us.size and at_us[after] != moment_us
     if not inside or stretch[after - 1] != stretch[after]:
-        return at_us, counts, stretch, gap_us
-    before = slice(after - 1, after)
-    passed = portions(
-        counts[after : after + 1] - counts[before],
-        np.array([moment_us], dtype=np.int64) - at_us[before],
-        at_us[after : after + 1] - at_us[before],
-    )
+        return knots
+    begin_us, end_us = int(at_us[after - 1]), int(at_us[after])
+    share = _run(begin_us, moment_us, multipliers) / _run(begin_us, end_us, multipliers)
+    passed = round(int(counts[after] - counts[after - 1]) * share)
     return (
         np.insert(at_us, after, moment_us),
-        np.insert(counts, after, counts[before] + passed),
+        np.insert(counts, after, counts[after - 1] + passed),
         np.insert(stretch, after, stretch[after]),
         np.insert(gap_us, after, gap_us[after - 1]),
     )
+
+
+def _run(begin_us: int, end_us: int, multipliers: Sequence[Multiplier]) -> Fraction:
+    """Return how far a register runs under an even load, in any unit."""
+    since = [m.since_us for m in multipliers[1:]]
+    run = Fraction(0)
+    for multiplier, from_us, to_us in zip(
+        multipliers, [begin_us, *since], [*since, end_us], strict=True
+    ):
+        time_us = min(to_us, end_us) - max(from_us, begin_us)
+        run += max(time_us, 0) / multiplier.value
+    return run
 
 
 def _end_to_end(whole: EnergyTrack, part: EnergyTrack) -> EnergyTrack:

@@ -48,10 +48,12 @@ class Meter:
     def _step(self, begin: int, end: int, counts: int) -> Fraction:
         """Cut a step where the multiplier changes, in whole counts, half to even."""
         total, left = Fraction(0), counts
-        for change, _ in self.multipliers[1:]:
+        for change, after in self.multipliers[1:]:
             if begin < change < end:
-                part = round(Fraction(left * (change - begin), end - begin))
-                total += part * self.multiplier(begin)
+                before = self.multiplier(begin)
+                slow, fast = (change - begin) / before, (end - change) / after
+                part = round(left * slow / (slow + fast))
+                total += part * before
                 begin, left = change, left - part
         total += left * self.multiplier(begin)
         return total * self.resolution

@@ -76,7 +76,8 @@ def test_readings_far_apart_make_an_estimate() -> None:
     settlement = settle_span(evidence(batch), quarters(2))
     assert figures(settlement) == [1.5, 1.5]
     assert settlement.state.tolist() == [State.ESTIMATED] * 2
-    assert settlement.method.tolist() == [Method.LINEAR] * 2
+    assert settlement.method.tolist() == [Method.INTERPOLATED] * 2
+    assert settlement.firm.all()
 
 
 def test_a_gap_is_shared_out_as_like_days_were_and_keeps_its_sum() -> None:

@@ -98,14 +98,15 @@ def test_what_was_written_and_what_the_meter_says_may_differ() -> None:
 
 
 def test_a_multiplier_that_changes_inside_an_interval_splits_it() -> None:
-    # 30 counts from 15 to 30, the ratio is 40 until 20 and 60 after: 10 counts and 20.
-    # 10 x 0.01 x 40 + 20 x 0.01 x 60 = 4 + 12 = 16 kWh.
+    # 30 counts from 15 to 30, the ratio is 40 until 20 and 60 after. The load being
+    # even, the register runs 5/40 to 10/60: 3 to 4, 30 x 3/7 = 12.86, 13 counts and 17.
+    # 13 x 0.01 x 40 + 17 x 0.01 x 60 = 5.2 + 10.2 = 15.4 kWh.
     ratios = (Multiplier(START_US, Fraction(40)), Multiplier(int(at(20)), Fraction(60)))
     batch = readings([0, 15, 30, 45], energy_import_kwh=[0.0, 0.3, 0.6, 0.9])
     settlement = settle_span(
         evidence(batch, fittings=[fitting(multipliers=ratios)]), quarters(3)
     )
-    assert kwh(settlement) == [12.0, 16.0, 18.0]
+    assert kwh(settlement) == [12.0, 15.4, 18.0]
 
 
 def test_a_reading_at_the_change_is_taken_and_nothing_is_assumed() -> None:
