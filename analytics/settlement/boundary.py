@@ -69,9 +69,9 @@ def at_boundaries(track: EnergyTrack, at_us: IntArray, max_gap_us: int) -> Bound
     after = np.minimum(after, size - 1)
     exactly = track.at_us[after] == at_us
     between = within & ~exactly & (after > 0)
-    between[between] = (
-        track.stretch[after[between]] == track.stretch[after[between] - 1]
-    )
+    if between.any():
+        last = after[between]
+        between[between] = track.stretch[last] == track.stretch[last - 1]
     quanta = track.quanta[after]
     gap_us = np.zeros(at_us.shape, dtype=np.int64)
     step = np.full(at_us.shape, -1, dtype=np.int64)
@@ -114,6 +114,8 @@ class Hole:
 def holes(bounds: Boundaries, track: EnergyTrack) -> list[Hole]:
     """Return the holes that have a boundary in them, by time."""
     inside = np.flatnonzero(~bounds.known & (bounds.step >= 0))
+    if not inside.size:
+        return []
     found = []
     for step in np.unique(bounds.step[inside]).tolist():
         rows = inside[bounds.step[inside] == step]

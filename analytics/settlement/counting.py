@@ -12,6 +12,7 @@ from analytics.settlement.register import Doubtful, Register, read_register
 from analytics.settlement.ruleset import Stalled
 from analytics.settlement.standstill import (
     Standstill,
+    stands_long,
     standstills,
     without_stale,
 )
@@ -66,10 +67,13 @@ def count_point(evidence: Evidence, leap_us: int, stalled: Stalled) -> CountedPo
     readings = evidence.readings
     sat = next(iter(evidence.fittings.values()), ())
     rows = [rows_of(readings, fitting) for fitting in sat]
+    # Most meters give a register with every reading, or never.
+    first = readings.values[:1]
     followed = {
         quantity: _followed_all(evidence, quantity, rows, leap_us)
         for quantity in REGISTERS
-        if not np.isnan(readings.values[:, COLUMN[quantity]]).all()
+        if not np.isnan(first[:, COLUMN[quantity]]).all()
+        or not np.isnan(readings.values[:, COLUMN[quantity]]).all()
     }
     registers = {
         quantity: Counted(
@@ -103,7 +107,7 @@ def _followed_all(
     for fitting, each in zip(evidence.fittings[quantity], rows, strict=True):
         shown = shown_by(each.at_us, column[each.row], fitting)
         register = read_register(shown.at_us, shown.counts, fitting, leap_us=leap_us)
-        if quantity is Quantity.ENERGY_IMPORT_KWH:
+        if quantity is Quantity.ENERGY_IMPORT_KWH and stands_long(register):
             power_kw = _power_at(register.at_us, readings, each)
             repeated = _repeated_at(register.at_us, readings, each)
             register = without_stale(register, repeated, power_kw)
@@ -140,7 +144,7 @@ def _stood(
     imported = Quantity.ENERGY_IMPORT_KWH
     beside = followed.get(Quantity.ENERGY_LAGGING_KVARH)
     for number, (register, _) in enumerate(followed.get(imported, ())):
-        if (np.diff(register.counts) == 0).any():
+        if stands_long(register):
             fitting = evidence.fittings[imported][number]
             found += standstills(
                 register,

@@ -82,9 +82,11 @@ class Filler:
     def fill_holes(self) -> None:
         """Share out what registers counted between readings far apart."""
         draft = self.draft
-        for hole in holes(draft.bounds, draft.track):
+        found = holes(draft.bounds, draft.track)
+        for hole in found:
             self._fill_hole(hole)
-        draft.from_bounds()
+        if found:
+            draft.from_bounds()
 
     def _fill_hole(self, hole: Hole) -> None:
         draft, track = self.draft, self.draft.track

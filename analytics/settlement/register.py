@@ -104,13 +104,13 @@ def read_register(
 
     """
     possible = (shown >= 0) & (shown < fitting.turn)
-    at, seen = at_us[possible], shown[possible]
     fits = _Fits(fitting, leap_us)
+    whole = bool(possible.all())
+    at, seen = (at_us, shown) if whole else (at_us[possible], shown[possible])
     follows = fits.each(at, seen)
-    if follows.all():
-        believed, broken = np.arange(at.size), np.zeros(max(at.size - 1, 0), np.bool_)
-    else:
-        believed, broken = _most_believed(at, seen, follows, fits)
+    if whole and follows.all():
+        return _undisturbed(at, seen, fitting.turn)
+    believed, broken = _most_believed(at, seen, follows, fits)
     kept = np.zeros(at_us.size, dtype=np.bool_)
     kept[np.flatnonzero(possible)[believed]] = True
     doubtful = [
@@ -126,6 +126,17 @@ def read_register(
         shown=seen,
         stretch=_summed(broken, at.size),
         doubtful=tuple(sorted(doubtful, key=lambda one: one.at_us)),
+    )
+
+
+def _undisturbed(at_us: IntArray, shown: IntArray, turn: int) -> Register:
+    """Believe everything."""
+    step = np.diff(shown)
+    return Register(
+        at_us=at_us,
+        counts=_summed(np.where(step < 0, step + turn, step), at_us.size),
+        shown=shown,
+        stretch=np.zeros(at_us.size, dtype=np.int64),
     )
 
 

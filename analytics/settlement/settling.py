@@ -227,10 +227,12 @@ class _Settling:
         for quantity, other in self._drafts.items():
             if quantity is IMPORT:
                 continue
-            for hole in holes(other.bounds, other.track):
+            found = holes(other.bounds, other.track)
+            for hole in found:
                 weights = shape[hole.first : hole.last + 1]
                 fill(other.bounds, other.track, hole, weights)
-            other.from_bounds()
+            if found:
+                other.from_bounds()
 
     def _metered(self) -> BoolArray:
         """Tell of each interval whether a meter sat there at some time in it."""

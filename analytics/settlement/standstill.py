@@ -44,6 +44,15 @@ class Standstill:
     """The power never changed either, or was not given: it says nothing of the load."""
 
 
+def stands_long(register: Register) -> bool:
+    """Whether a register ever stood long enough to ask why."""
+    stands = register.counts[1:] == register.counts[:-1]
+    return any(
+        register.at_us[stop] - register.at_us[first] >= _LEAST_STALE_US
+        for first, stop in runs(stands)
+    )
+
+
 def without_stale(
     register: Register, repeated: BoolArray, power_kw: FloatArray
 ) -> Register:

@@ -104,9 +104,10 @@ def _in_quanta(fitting: Fitting, register: Register, quantum: Fraction) -> Energ
             " to be summed exactly; check its multipliers and its resolution."
         )
     factor = np.array(factors, dtype=np.int64)
-    holds = np.searchsorted(since, at_us[:-1], side="right")
+    if since.size:
+        factor = factor[np.searchsorted(since, at_us[:-1], side="right")]
     quanta = np.zeros(at_us.size, dtype=np.int64)
-    np.cumsum(step * factor[holds], out=quanta[1:])
+    np.cumsum(step * factor, out=quanta[1:])
     return EnergyTrack(
         at_us=at_us, quanta=quanta, stretch=stretch, gap_us=gap_us, quantum=quantum
     )

@@ -1,0 +1,181 @@
+"""Point-days settled a second on one core, against the same arithmetic in bare numpy.
+
+The pure part: readings of four registers every quarter of an hour are in memory, and
+so are the outcome's arrays afterwards; no database. The baseline does the same sums in
+bare numpy: whole counts, turns, boundaries, differences, and of each rule whether it
+holds. Ours also follows the meters and says how each interval is known, where a rule
+broke and by which figures. Both take turns over points of a month each; medians.
+
+    python -m benchmarks.settle --json
+
+`growth` is the time of a point-day with ten times as many points, over that with few.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+
+from accounts.account import Installation
+from accounts.calendar import SiteCalendar
+from analytics.settlement.evidence import Evidence, fittings_of
+from analytics.settlement.settling import settle_span
+from benchmarks.report import Result, report
+from meters.quantity import COLUMN, QUANTITIES, REGISTERS, Quantity
+from meters.reading import ReadingBatch
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+DAYS = 31
+FIRST = date(2026, 5, 1)
+CALENDAR = SiteCalendar(ZoneInfo("Asia/Shanghai"), "CN")
+QUARTER_US = 900_000_000
+DIGITS, PER_COUNT = 8, 100
+MOST_KW = 2000.0
+RATIO = 60
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="only the JSON line")
+    parser.add_argument("--points", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=7)
+    given = parser.parse_args()
+    start_us = CALENDAR.quarter_hours_us(FIRST, FIRST + timedelta(days=DAYS - 1))
+    points = [make_point(n, start_us) for n in range(given.points)]
+    check(points[0], start_us)
+    barest, ours = [], []
+    for _ in range(given.rounds):
+        barest.append(timed(lambda one: bare(one, start_us), points))
+        ours.append(timed(lambda one: settle_span(one, start_us), points))
+    few = timed(lambda one: settle_span(one, start_us), points[: given.points // 10])
+    rate = statistics.median(ours)
+    if not given.json:
+        print(f"bare {statistics.median(barest):10.0f} point-days/s")
+        print(f"ours {rate:10.0f} point-days/s")
+    report(
+        Result(
+            name="settle",
+            value=rate,
+            unit="point-days/s",
+            baseline=statistics.median(barest),
+            settings=vars(given) | {"days": DAYS, "registers": len(REGISTERS)},
+            server="none: the pure part",
+            more={"growth": round(few / rate, 2) if few else None},
+        )
+    )
+
+
+def make_point(number: int, start_us: IntArray) -> Evidence:
+    """Make a point of one meter with four registers, read on every boundary."""
+    rng = np.random.default_rng(number)
+    at_us = np.append(start_us, start_us[-1] + QUARTER_US)
+    values = np.full((at_us.size, len(QUANTITIES)), np.nan)
+    for quantity in REGISTERS:
+        fed = quantity is Quantity.ENERGY_EXPORT_KWH
+        counts = np.cumsum(rng.integers(0, 3 if fed else 400, at_us.size))
+        turned = (counts + 99_000_000 - number) % 10**DIGITS
+        values[:, COLUMN[quantity]] = turned / PER_COUNT
+    values[:, COLUMN[Quantity.ACTIVE_POWER_KW]] = rng.uniform(0, 900, at_us.size)
+    sat = Installation(
+        installation_id=number,
+        point_id=number,
+        meter_id=number,
+        installed_at=datetime(2020, 1, 1, tzinfo=UTC),
+        removed_at=None,
+        ratio=RATIO,
+        register_digits=DIGITS,
+        register_resolution=1 / PER_COUNT,
+    )
+    return Evidence(
+        calendar=CALENDAR,
+        readings=ReadingBatch(
+            meter_id=np.full(at_us.size, number, dtype=np.int32),
+            measured_us=at_us,
+            received_us=at_us + 200_000,
+            values=values,
+        ),
+        fittings=fittings_of([sat], most_kw=MOST_KW),
+        most_kw=MOST_KW,
+    )
+
+
+def in_bare_numpy(readings: ReadingBatch, start_us: IntArray) -> FloatArray:
+    """Return interval energy of the four registers by the barest means, (4, n)."""
+    edges = np.append(start_us, start_us[-1] + QUARTER_US)
+    energy = np.empty((len(REGISTERS), start_us.size))
+    for row, quantity in enumerate(REGISTERS):
+        column = readings.values[:, COLUMN[quantity]]
+        counts = np.rint(column * PER_COUNT).astype(np.int64)
+        step = np.diff(counts)
+        step = np.where(step < 0, step + 10**DIGITS, step)
+        total = np.concatenate([[0], np.cumsum(step)])
+        after = np.searchsorted(readings.measured_us, edges)
+        after = np.minimum(after, total.size - 1)
+        before = np.maximum(after - 1, 0)
+        part = edges - readings.measured_us[before]
+        whole = readings.measured_us[after] - readings.measured_us[before]
+        ran = (total[after] - total[before]) * part // np.maximum(whole, 1)
+        energy[row] = np.diff(total[before] + ran) * (RATIO / PER_COUNT)
+    return energy
+
+
+def rules_in_bare_numpy(readings: ReadingBatch, energy: FloatArray) -> list[object]:
+    """Ask what the rules ask, without saying where, why and by which figures."""
+    drawn, fed, lagging, leading = energy
+    by_day = drawn.reshape(DAYS, -1)
+    ordered = np.sort(by_day, axis=1)
+    late_us = readings.received_us - readings.measured_us
+    return [
+        np.isnan(drawn).any(),
+        (np.diff(readings.measured_us) <= 0).any(),
+        np.abs(late_us).reshape(-1)[1:].reshape(DAYS, -1).max(axis=1) > 180_000_000,
+        (drawn < 0).any(),
+        (drawn * 4 > 1.2 * MOST_KW).any(),
+        longest(drawn == 0) >= 16,
+        longest(drawn[1:] == drawn[:-1]) >= 11,
+        (fed > 0).any(),
+        (lagging + leading).reshape(DAYS, -1).sum(axis=1) == 0,
+        (ordered[:, -1] - ordered[:, -3]) / ordered[:, -3] > 1.8,
+        drawn.mean() * 96,
+        drawn.max() * 4,
+    ]
+
+
+def longest(of: npt.NDArray[np.bool_]) -> int:
+    """Return the length of the longest run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], of.view(np.int8), [0]])))
+    return int((edges[1::2] - edges[::2]).max(initial=0))
+
+
+def bare(one: Evidence, start_us: IntArray) -> None:
+    """Do all of the arithmetic, and nothing else."""
+    rules_in_bare_numpy(one.readings, in_bare_numpy(one.readings, start_us))
+
+
+def check(point: Evidence, start_us: IntArray) -> None:
+    """Refuse to compare what does not come to the same."""
+    ours = settle_span(point, start_us)
+    for row, energy in zip(
+        REGISTERS, in_bare_numpy(point.readings, start_us), strict=True
+    ):
+        np.testing.assert_allclose(ours.energy(row), energy, rtol=0, atol=1e-6)
+
+
+def timed(work: Callable[[Evidence], object], points: list[Evidence]) -> float:
+    """Do the work at each point and return point-days a second."""
+    begin = time.perf_counter()
+    for one in points:
+        work(one)
+    return len(points) * DAYS / (time.perf_counter() - begin)
+
+
+if __name__ == "__main__":
+    main()
