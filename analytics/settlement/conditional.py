@@ -5,7 +5,7 @@ above them for hours. The autocovariance of those departures, taken from the poi
 history, says by how much. The estimate is the expectation of the gap given the known
 intervals on both sides and, where a register knows it, the gap's energy: the Gaussian
 conditional mean (kriging with a block constraint). With the sum the result fits the
-register by itself; nothing has to be scaled.
+register by itself; like days are scaled to it before (`estimate.by_like_days`).
 
 Chosen blind: on 2018 of two campus buildings, confirmed on 2019 and after
 (docs/benchmarks.md). Pure.

@@ -36,6 +36,7 @@ YEAR_DAYS = 364
 """52 weeks: the same weekday."""
 _YEAR_AGO_CONFIDENCE = 0.7
 """A customer changes within a year. [U]"""
+_MOST_TIMES = 10.0
 _MEAN_CONFIDENCE = 0.95
 """METHODS §2: like days miss by 5 % of the mean load."""
 _LINEAR_ERROR = (0.0193, 0.0357)
@@ -146,20 +147,33 @@ def by_like_days(
     covariance = departures_covariance(history, middle, near.stop - near.start)
     if not covariance[0] > 0:
         return _scaled(expected[gap.asked], total_kwh, gap, history)
+    level = _level(expected[gap.asked], total_kwh)
     found = conditional(
-        expected[near], gap.kwh[near], gap.asked[near], covariance, total_kwh
+        level * expected[near], gap.kwh[near], gap.asked[near], covariance, total_kwh
     )
-    level = max(abs(float(found.kwh.mean())), 1e-12)
-    error = _MEAN_OF_NORMAL * float(found.sigma_kwh.mean()) / level
+    mean_kwh = max(abs(float(found.kwh.mean())), 1e-12)
+    error = _MEAN_OF_NORMAL * float(found.sigma_kwh.mean()) / mean_kwh
     return _kept_positive(
         Estimate(
             kwh=found.kwh,
             method=Method.AVERAGE_LIKE_DAY if total_kwh is None else Method.SCALED,
             confidence=max(0.0, 1.0 - error),
-            figures=_like_figures(gap, history),
+            figures=dict(_like_figures(gap, history)) | {"factor": level},
         ),
         total_kwh,
     )
+
+
+def _level(expected_kwh: FloatArray, total_kwh: float | None) -> float:
+    """Return by how much the register says that all of the time was above like days.
+
+    A batch plant draws ten times as much on one day as on another: its days have the
+    same shape at another height, and only what is left departs by so many kWh.
+    """
+    whole = float(expected_kwh.sum())
+    if total_kwh is None or whole <= 0:
+        return 1.0
+    return min(max(total_kwh / whole, 1 / _MOST_TIMES), _MOST_TIMES)
 
 
 def by_three_days(
