@@ -125,6 +125,14 @@ def test_expected_day_fades_with_distance() -> None:
     assert tuesday == pytest.approx(np.full(96, 3.06655), abs=2e-5)
 
 
+def test_of_days_as_near_the_likest_comes_first(monkeypatch) -> None:
+    monkeypatch.setattr(reference, "NEAREST", 1)
+    known = history(BERLIN, JUNE, 21)
+    # Wednesday (9): Tuesday holds 9 kWh, Thursday 11; both are one day away.
+    (found,) = expected_days(known, np.array([9]), np.array([WEDNESDAY]))
+    assert found == pytest.approx(np.full(96, 9.0))
+
+
 def test_it_takes_no_more_than_twelve() -> None:
     known = history(BERLIN, JUNE, 63, kwh_of_day=lambda n: float(n < 31))
     # Of the ninth Wednesday's like days the twelve nearest begin with row 31.
