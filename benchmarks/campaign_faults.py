@@ -257,7 +257,7 @@ def _disturbed(
     minute = (batch.measured_us - meters.plant.start_us[0]) // MINUTE_US
     rows = np.flatnonzero((minute >= one.first_min) & (minute < one.stop_min))
     if one.fault is Fault.GAP:
-        return _rows(batch, np.delete(np.arange(minute.size), rows))
+        return batch[np.delete(np.arange(minute.size), rows)]
     if one.fault is Fault.GLITCH:
         true, an_hour = batch.values[rows, 0], float(meters.plant.kwh.mean()) * 4
         an_hour /= float(meters.ratio)
@@ -267,23 +267,14 @@ def _disturbed(
         batch.values[rows] = batch.values[rows[0]]
     elif one.fault is Fault.DUPLICATE:
         again = np.sort(np.concatenate([np.arange(minute.size), rows, rows]))
-        return _rows(batch, again)
+        return batch[again]
     elif one.fault is Fault.ORDER:
         order = np.arange(minute.size)
         order[rows] = rng.permutation(rows)
-        return _rows(batch, order)
+        return batch[order]
     elif one.fault is Fault.DRIFT:
         # Ever faster, then set right; received as ever.
         most_us = int(rng.choice([-1, 1]) * rng.uniform(4, 10) * MINUTE_US)
         ahead = np.linspace(0, 1, rows.size) * most_us
         batch.measured_us[rows] += ahead.astype(np.int64)
     return batch
-
-
-def _rows(batch: ReadingBatch, rows: IntArray) -> ReadingBatch:
-    return ReadingBatch(
-        meter_id=batch.meter_id[rows],
-        measured_us=batch.measured_us[rows],
-        received_us=batch.received_us[rows],
-        values=batch.values[rows],
-    )

@@ -80,6 +80,11 @@ class Evidence:
     entered: Mapping[str, str] = field(default_factory=dict)
     """The same as entered."""
 
+    def closed(self, span: Span) -> BoolArray:
+        """Tell which intervals lie on a day on which the site is closed, shape (n,)."""
+        days = np.array(sorted(self.calendar.closures), dtype="datetime64[D]")
+        return np.repeat(np.isin(span.days, days), np.diff(span.first))
+
     def out_of_supply(self, span: Span) -> BoolArray:
         """Tell which intervals an outage touches, shape (n,)."""
         out = np.zeros(span.start_us.shape, dtype=np.bool_)

@@ -148,7 +148,8 @@ def _physical(given: Judged) -> Iterable[list[Verdict]]:
     if _on(rules.stalled):
         yield _stalled(given.counted.standstills, span, rules.stalled)
     if _on(rules.zero_run):
-        yield physical.zero_run(kwh, given.out, span, rules.zero_run)
+        idle = given.out | given.evidence.closed(span)
+        yield physical.zero_run(kwh, idle, span, rules.zero_run)
     if _on(rules.flatline):
         yield physical.flatline(kwh, span, rules.flatline)
     if _on(rules.reactive):

@@ -87,13 +87,7 @@ def test_a_gap_is_shared_out_as_like_days_were_and_keeps_its_sum() -> None:
     batch = every_quarter(shape)
     keep = np.delete(np.arange(97), np.arange(45, 52))
     known = evidence(
-        replace(
-            batch,
-            meter_id=batch.meter_id[keep],
-            measured_us=batch.measured_us[keep],
-            received_us=batch.received_us[keep],
-            values=batch.values[keep],
-        ),
+        batch[keep],
         history=days_before(shape, 21),
     )
     settlement = settle_span(known, quarters(96))
@@ -154,6 +148,17 @@ def test_an_outage_explains_zeros_and_is_no_example() -> None:
     assert "zero_run" in broken(
         settle_span(evidence(every_quarter(load)), quarters(192))
     )
+
+
+def test_a_closure_of_the_site_explains_a_day_of_nothing() -> None:
+    load = np.full(192, 2.0)
+    load[96:] = 0.0
+    # The 3rd of March begins at START in Seoul, so the 4th is the day of nothing.
+    closed = SiteCalendar(SEOUL.time_zone, "KR", closures=frozenset({date(2026, 3, 4)}))
+    known = evidence(every_quarter(load))
+    assert broken(settle_span(known, quarters(192))) == {"zero_run"}
+    known = replace(known, calendar=closed)
+    assert broken(settle_span(known, quarters(192))) == set()
 
 
 def test_an_old_reading_given_again_is_a_gap_and_no_standstill() -> None:
@@ -265,13 +270,7 @@ def test_clock_changes(calendar, day, count) -> None:
     keep = np.ones(shown.size, dtype=bool)
     keep[96 + 2 : 96 + 22] = False
     known = evidence(
-        replace(
-            batch,
-            meter_id=batch.meter_id[keep],
-            measured_us=batch.measured_us[keep],
-            received_us=batch.received_us[keep],
-            values=batch.values[keep],
-        ),
+        batch[keep],
         fittings=[fitting(from_us=int(starts[0]) - DAY_US)],
         history=history,
         calendar=calendar,
