@@ -12,6 +12,7 @@ Chosen blind: on 2018 of two campus buildings, confirmed on 2019 and after
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -40,8 +41,9 @@ class Conditioned:
     sigma_kwh: FloatArray
 
 
+@lru_cache(maxsize=8)
 def departures_covariance(history: LoadHistory, near_row: int, lags: int) -> FloatArray:
-    """Return how departures from like days covary over time.
+    """Return how departures from like days covary over time; kept for the last asked.
 
     Parameters
     ----------
