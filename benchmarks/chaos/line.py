@@ -37,6 +37,7 @@ class CuttableLine:
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._armed: Cut | None = None
+        self._hangs, self._of = False, b""
         self.cuts = 0
         """Commits in which it was cut."""
         self.port = 0
@@ -73,8 +74,14 @@ class CuttableLine:
         """Break every connection, and take no new one."""
         asyncio.run_coroutine_threadsafe(self._down(), self._loop).result()
 
-    def cut_at_next_commit(self, cut: Cut) -> None:
-        """Break the connection that commits next; others are let be."""
+    def cut_at_next_commit(
+        self, cut: Cut, *, hangs: bool = False, of: bytes = b""
+    ) -> None:
+        """Break the connection that commits next, or let it hang; others are let be.
+
+        `of` stands in what the transaction sent before.
+        """
+        self._hangs, self._of = hangs, of
         self._armed = cut
 
     @property
@@ -119,14 +126,19 @@ class CuttableLine:
             end.transport.abort()
         await asyncio.wait(ways)
 
-    def strikes(self, chunk: bytes) -> Cut | None:
-        """Say whether the line breaks at what a client says now."""
+    def strikes(self, said: bytes) -> Cut | None:
+        """Say whether the line breaks at the commit of what a client said."""
         cut = self._armed
-        if cut is None or _COMMIT not in chunk:
+        if cut is None or self._of not in said:
             return None
         self._armed = None
         self.cuts += 1
         return cut
+
+    async def end(self, client: asyncio.StreamReader) -> None:
+        """Return when a connection that was cut is to be closed."""
+        while self._hangs and await client.read(_CHUNK):
+            pass
 
 
 class _Pair:
@@ -144,20 +156,29 @@ class _Pair:
         self._client, self._to_client = client, to_client
         self._server, self._to_server = server, to_server
         self._is_muffled = False
+        self._said = b""
+        """By the client in this transaction, the last of it."""
         self._answered = asyncio.Event()
 
     async def forth(self) -> None:
         """Pass on what the client says, until the line breaks."""
         with contextlib.suppress(OSError):
             while chunk := await self._client.read(_CHUNK):
-                cut = self._line.strikes(chunk)
+                cut = None
+                self._said += chunk
+                if _COMMIT in chunk:
+                    cut = self._line.strikes(self._said)
+                    self._said = b""
+                self._said = self._said[-_CHUNK:]
                 if cut is Cut.BEFORE:
+                    await self._line.end(self._client)
                     return
                 self._is_muffled = cut is Cut.AFTER
                 self._to_server.write(chunk)
                 await self._to_server.drain()
                 if cut is Cut.AFTER:  # it has committed once it answers
                     await self._answered.wait()
+                    await self._line.end(self._client)
                     return
 
     async def back(self) -> None:

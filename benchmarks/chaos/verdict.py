@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from meters.refusal import Reason
 from simulators.meter_fleet.ledger import Standing
 from simulators.meter_fleet.ledger_file import GivenTable
@@ -13,7 +11,7 @@ from storage.database import connect
 from storage.health import load_outcomes
 from storage.stored import load_stored
 
-_UNSAVED_US = 1_000_000
+_UNSAVED_US, _ON_ITS_WAY_US = 500_000, 200_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,13 +85,14 @@ def judge(
 
 
 def in_doubt(given: GivenTable, broker_killed_us: Sequence[int]) -> GivenTable:
-    """Doubt what a broker confirmed within a second of being killed.
+    """Doubt what a broker confirmed half a second before it was killed.
 
     Mosquitto confirms a message before it saves it; only meters with a clock publish.
     """
     standing = given.standing.copy()
     for killed_us in broker_killed_us:
-        lately = np.abs(given.given_us - killed_us) < _UNSAVED_US
+        since_us = killed_us - given.given_us
+        lately = (since_us > -_ON_ITS_WAY_US) & (since_us < _UNSAVED_US)
         mine = lately & given.has_clock[given.meter]
         standing[mine & (standing == Standing.CERTAIN)] = Standing.DOUBTFUL
     return replace(given, standing=standing)

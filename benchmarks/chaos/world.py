@@ -43,14 +43,13 @@ listener {port} {host}
 allow_anonymous true
 persistence true
 persistence_location {folder}/
-autosave_on_changes true
-autosave_interval 1
+autosave_on_changes {on_changes}
+autosave_interval {interval}
 max_inflight_messages 1000
 max_queued_messages 0
 max_queued_bytes 0
 log_dest none
 """
-"""Saved at every change: a site that means to survive a killed broker needs that."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,6 +127,17 @@ class World:
         self._share = {"broker_share": "chaos"} if len(names) > 1 else {}
         self._names = tuple(names)
         self.restart_collectors({})
+
+    def broker_saves(self, *, always: bool) -> None:
+        """Have the broker save at every change, without which it survives no kill.
+
+        It is slow then, and so late to take acknowledgements that those which come too
+        early do no harm.
+        """
+        if always != self._saves_always:
+            self.broker.stop()
+            self._write_broker_config(saves_always=always)
+            self.heal()
 
     def restart_collectors(self, settings: Mapping[str, str]) -> None:
         """Start the same collectors anew, with settings beside their own."""
@@ -252,16 +262,26 @@ class World:
         folder = self.folder / "broker"
         folder.mkdir()
         [self.broker_port] = free_ports(1)
-        config = _MOSQUITTO.format(port=self.broker_port, host=HOST, folder=folder)
-        if os.geteuid() == 0:  # it would give up its rights, and with them its folder
-            config = f"user root\n{config}"
-        (folder / "mosquitto.conf").write_text(config)
+        self._write_broker_config(saves_always=False)
         return Program(
             name="broker",
             command=[program, "-c", str(folder / "mosquitto.conf")],
             is_ready=lambda: _listens(self.broker_port),
             logs=self.folder / "logs",
         )
+
+    def _write_broker_config(self, *, saves_always: bool) -> None:
+        self._saves_always, folder = saves_always, self.folder / "broker"
+        config = _MOSQUITTO.format(
+            port=self.broker_port,
+            host=HOST,
+            folder=folder,
+            on_changes=str(saves_always).lower(),
+            interval=1 if saves_always else 1800,
+        )
+        if os.geteuid() == 0:  # it would give up its rights, and with them its folder
+            config = f"user root\n{config}"
+        (folder / "mosquitto.conf").write_text(config)
 
     def _collector(self, name: str, settings: Mapping[str, str]) -> Program:
         folder = self.folder / name
