@@ -120,35 +120,53 @@ class _Judging:
         """Open an alert for each meter that fell silent; close those of who speaks."""
         meters, quiet = list(meters), []
         for meter in meters:
-            silence = judge_silence(
-                meter.heard_at,
-                meter.installed_at,
-                self._now,
-                limit_of(meter.every_s, self._speed),
-            )
             alert = standing.get((meter.point_id, meter_silent.KIND))
+            silence = self._silence_of(meter, alert)
+            if alert is not None and (ended := _end_of(alert, meter, silence)):
+                self._close(alert, why=ended[1], at=ended[0])
+                self._closed.add((meter.point_id, meter_silent.KIND))
+                alert = None
             if silence is not None:
                 quiet.append((_Quiet(meter, silence), alert))
-            elif alert is not None and meter.heard_at is not None:
-                self._close(alert, meter_silent.HEARD, meter.heard_at)
         for one, alert in quiet:
             if alert is None:
                 self._open_silence(one, silent=len(quiet), meters=len(meters))
 
+    def _silence_of(self, meter: WatchedMeter, alert: Alert | None) -> Silence | None:
+        """Judge one meter; a silence that stands without a last will ends by a reading.
+
+        Where the meter does no more than to connect again and again, it is as silent as
+        before.
+        """
+        by_will = alert is None or alert.code == meter_silent.OFFLINE
+        return judge_silence(
+            meter.heard_at,
+            meter.installed_at,
+            self._now,
+            limit_of(meter.every_s, self._speed),
+            offline_at=meter.offline_now_at if by_will else None,
+            online_at=meter.online_at if by_will else None,
+        )
+
     def _open_silence(self, one: _Quiet, *, silent: int, meters: int) -> None:
         meter, silence = one.meter, one.silence
+        figures: dict[str, object] = {
+            "serial": meter.serial,
+            "since_at": silence.since.isoformat(),
+            "every_s": meter.every_s,
+            "silent_meters": silent,
+            "meters": meters,
+        }
+        if silence.offline_at is not None:
+            figures["offline_at"] = silence.offline_at.isoformat()
         self._open(
             meter,
             meter_silent.KIND,
             silence.code,
-            {
-                "serial": meter.serial,
-                "since_at": silence.since.isoformat(),
-                "every_s": meter.every_s,
-                "silent_meters": silent,
-                "meters": meters,
-            },
-            why=meter_silent.OPENED,
+            figures,
+            why=meter_silent.OPENED
+            if silence.offline_at is None
+            else meter_silent.LAST_WILL,
             at=silence.proven_at,
         )
 
@@ -219,3 +237,21 @@ class _Judging:
         at = max(at, held.opened_at)
         step = Step(action=Action.RESOLVED, who=KEYWATT, at=at, why=why)
         self.events.append(take_step(self._conn, held, step).event_id)
+
+
+def _end_of(
+    alert: Alert, meter: WatchedMeter, silence: Silence | None
+) -> tuple[datetime, str] | None:
+    """Say when and why a meter's silence ended; None where it did not.
+
+    One that began with a last will ends, too, where the meter is online but gives no
+    reading: that is another one.
+    """
+    if silence is not None and (
+        silence.code == alert.code or alert.code != meter_silent.OFFLINE
+    ):
+        return None
+    ends = [] if meter.heard_at is None else [(meter.heard_at, meter_silent.HEARD)]
+    if alert.code == meter_silent.OFFLINE and meter.online_at is not None:
+        ends.append((meter.online_at, meter_silent.ONLINE))
+    return min(ends, key=lambda end: (end[0] < alert.opened_at, end[0]), default=None)

@@ -1,7 +1,8 @@
 """When a meter counts as silent. Pure.
 
 METHODS §6: no data for two cycles, and a quarter-hour at least. It is judged by the
-clock, not when messages come: the one that does not come is the news.
+clock, not when messages come: the one that does not come is the news. Only a last will
+is news itself: whose connection broke is silent at once.
 """
 
 from dataclasses import dataclass
@@ -11,8 +12,12 @@ KIND = "meter-silent"
 SILENT = "meter-silent"
 NEVER_HEARD = "meter-never-heard"
 """Code where the meter gave no reading since it was installed."""
+OFFLINE = "meter-offline"
+"""Code where its last will says so."""
 OPENED = "no-reading-in-time"
+LAST_WILL = "last-will"
 HEARD = "heard-again"
+ONLINE = "online-again"
 LEAST = timedelta(minutes=15)
 PERIODS = 2
 _PIPELINE_S = 10.0
@@ -27,6 +32,8 @@ class Silence:
     since: datetime
     """When it was heard last, or installed."""
     proven_at: datetime
+    offline_at: datetime | None = None
+    """When its last will said that it is offline, if that is why."""
 
 
 def limit_of(every_s: float, speed: float = 1.0) -> timedelta:
@@ -54,6 +61,9 @@ def judge_silence(
     installed_at: datetime,
     now: datetime,
     limit: timedelta,
+    *,
+    offline_at: datetime | None = None,
+    online_at: datetime | None = None,
 ) -> Silence | None:
     """Return the silence of a meter, or None where it is none.
 
@@ -66,15 +76,25 @@ def judge_silence(
     now : datetime
     limit : timedelta
         From `limit_of`.
+    offline_at : datetime or None
+        Since when it is offline, by its last will.
+    online_at : datetime or None
+        When it said that it is online: its readings are due from then on.
 
     """
     was_heard = heard_at is not None and heard_at >= installed_at
     since = heard_at if was_heard and heard_at is not None else installed_at
-    if now - since < limit:
+    if offline_at is not None:
+        proven_at = max(offline_at, installed_at)
+        return Silence(
+            code=OFFLINE, since=since, proven_at=proven_at, offline_at=offline_at
+        )
+    due_from = since if online_at is None else max(since, online_at)
+    if now - due_from < limit:
         return None
     return Silence(
         code=SILENT if was_heard else NEVER_HEARD,
         since=since,
         # A meter may be entered long after it was installed.
-        proven_at=since + limit if was_heard else now,
+        proven_at=due_from + limit if was_heard else now,
     )

@@ -23,6 +23,7 @@ from collector.mqtt.broker import BrokerAddress
 from collector.mqtt.ears import Ears
 from collector.mqtt.intake import Intake
 from collector.mqtt.link import Message
+from collector.mqtt.presences import Presences
 from collector.parcel import ParcelQueue
 from collector.writer import Writer
 from meters.meter import Meter, Transport
@@ -138,7 +139,13 @@ class _Collector:
         if journal is not None:
             self._journaled = Journaled(journal, self._queue, now)
             counts[_MODBUS].carry_over(self._journaled.waiting)
-        self._intake = Intake(now, counts[Transport.MQTT].unassigned, self._publish)
+        self._presences = Presences(database_url)
+        self._intake = Intake(
+            now,
+            counts[Transport.MQTT].unassigned,
+            self._publish,
+            self._presences.note,
+        )
         self._stranger_came = asyncio.Event()
         self._group = asyncio.TaskGroup()
         self._polls = Polls(
@@ -180,6 +187,7 @@ class _Collector:
                 group.create_task(self._writer.run(), name="writer")
                 group.create_task(self._ledger.run(), name="ledger")
                 group.create_task(self._clocks.run(), name="clocks")
+                group.create_task(self._presences.run(), name="presences")
                 if self._journaled is not None:
                     group.create_task(self._journaled.run(), name="journal")
         finally:
@@ -220,6 +228,7 @@ class _Collector:
             await self._writer.drain(feeding)
             await self._ledger.tell()
             await self._clocks.tell()
+            await self._presences.tell()
         finally:
             if feeding is not None:
                 feeding.cancel()

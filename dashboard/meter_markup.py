@@ -31,10 +31,17 @@ def _row(meter: MeterView, reader: Reader) -> str:
 
 
 def _newest(meter: MeterView, reader: Reader) -> str:
-    if meter.age_s is None:
-        return _warn(said("figure-never", reader))
-    told = said("figure-age", reader, age_s=meter.age_s)
-    return _warn(f"{told}, {said('figure-late', reader)}") if meter.is_late else told
+    told = [
+        said("figure-never", reader)
+        if meter.age_s is None
+        else said("figure-age", reader, age_s=meter.age_s)
+    ]
+    if meter.offline_at is not None:
+        told.append(said("figure-offline", reader, since_at=meter.offline_at))
+    elif meter.is_late and meter.age_s is not None:
+        told.append(said("figure-late", reader))
+    is_wrong = meter.is_late or meter.offline_at is not None
+    return _warn(", ".join(told)) if is_wrong else told[0]
 
 
 def _clock(meter: MeterView, reader: Reader) -> str:

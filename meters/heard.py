@@ -9,6 +9,7 @@ from meters.gathered import Parsed
 from meters.meter import Meter
 from meters.mqtt_profile import MqttProfile
 from meters.payload_error import PayloadError
+from meters.presence import Presence
 from meters.refusal import Reason
 
 
@@ -46,6 +47,8 @@ class Heard:
     faults: list[tuple[Meter | None, PayloadError]] = field(default_factory=list)
     to_publish: list[tuple[str, bytes]] = field(default_factory=list)
     """Topics and payloads, at QoS 0."""
+    presences: list[Presence] = field(default_factory=list)
+    """These are no readings."""
 
 
 class Pattern(NamedTuple):

@@ -14,6 +14,7 @@ from meters.meter import Meter
 from meters.mqtt_profile import MqttProfile
 from meters.payload import split_payload
 from meters.payload_error import PayloadError
+from meters.presence import Presence, PresencePattern
 from meters.refusal import Reason
 from meters.sparkplug_host import SparkplugHost
 from meters.topic import subscriptions
@@ -28,6 +29,9 @@ class Wanted(NamedTuple):
     nothing for us, since what waited would get the time of its arrival."""
     is_ordered: bool = False
     """One collector must hear all of it in order: never by a shared subscription."""
+    is_again: bool = False
+    """Meters are new to it: to be subscribed once more, since the broker then tells
+    what it has retained, and what it told before was of nobody we knew."""
 
 
 class _Speaker(NamedTuple):
@@ -44,6 +48,7 @@ class Listener:
         self._speakers: dict[str, list[_Speaker]] = {}
         self._patterns: list[Pattern] = []
         self._ignored: list[MqttProfile] = []
+        self._presences: list[PresencePattern] = []
         self._sparkplug = SparkplugHost()
 
     def bind(
@@ -79,8 +84,38 @@ class Listener:
                 self._bind_kind(kind, by_serial)
                 topic = kind.topic_form.wildcard
                 wanted.add(Wanted(topic, is_live=kind.is_stamped_on_arrival))
+        wanted |= self._bind_presences(known.values())
         self._sparkplug.bind(nodes)
         return tuple(sorted(wanted))
+
+    def _bind_presences(
+        self, known: Iterable[tuple[MqttProfile, Mapping[str, Meter]]]
+    ) -> set[Wanted]:
+        """Replace whose presence is told; strangers' concern nobody."""
+        before, self._presences = self._presences, []
+        news: dict[str, bool] = {}
+        for profile, by_serial in known:
+            form = profile.presence
+            if form is None:
+                continue
+            self._presences.append(
+                PresencePattern(form, profile.serial_form, by_serial)
+            )
+            if not by_serial:
+                continue  # heard still, if something waited: not subscribed
+            topic = form.topic_form.wildcard
+            knew = {
+                meter.meter_id
+                for pattern in before
+                if pattern.form == form
+                for meter in pattern.meters.values()
+            }
+            is_new = any(meter.meter_id not in knew for meter in by_serial.values())
+            news[topic] = news.get(topic, False) or is_new
+        return {
+            Wanted(topic, is_ordered=True, is_again=is_new)
+            for topic, is_new in news.items()
+        }
 
     def _bind_kind(self, kind: MqttProfile, by_serial: Mapping[str, Meter]) -> None:
         """Find each meter's topic; where that is no single one, find it by its form."""
@@ -114,7 +149,29 @@ class Listener:
             return heard
         if self._sparkplug.is_of_node(message.topic):
             return self._sparkplug.hear(message)
-        return heard if self._is_ignored(message.topic) else None
+        if self._hear_presence(heard, message) or self._is_ignored(message.topic):
+            return heard
+        return None
+
+    def _hear_presence(self, heard: Heard, message: Message) -> bool:
+        """Take a message that a meter is online or not; False where it is no such.
+
+        One that was retained is right: it says how things stand. A stranger's is passed
+        over: retained, it would come into quarantine again at every start.
+        """
+        told_on = [one for one in self._presences if one.is_of(message.topic)]
+        for pattern in told_on:
+            meter = pattern.meter_on(message.topic)
+            if meter is None:
+                continue
+            try:
+                is_online = pattern.form.is_online(message.payload)
+            except PayloadError as exc:
+                heard.faults.append((meter, exc))
+            else:
+                told = Presence(meter.meter_id, is_online, message.arrived_at)
+                heard.presences.append(told)
+        return bool(told_on)
 
     def _is_ignored(self, topic: str) -> bool:
         """Whether strangers on a topic are none of our concern."""

@@ -1,11 +1,13 @@
 """The form of an MQTT meter's profile: its topics, and what stands in its messages."""
 
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from meters.form import refuse_repeats
 from meters.json_path import Path, parse_path
+from meters.presence import PresenceForm
 from meters.profile_form import FROM_TEXT, MeterType, Strict, checked_zone
 from meters.quantity import Quantity
 from meters.topic_form import SerialForm, TopicForm
@@ -118,6 +120,8 @@ class MqttProfile(MeterType, MessageForm):
     """More than any honest batch holds within `max_bytes`: each is work to judge."""
     more: Annotated[tuple[MessageForm, ...], FROM_TEXT] = ()
     """Further kinds of messages of the same meter, on other topics."""
+    presence: PresenceForm | None = None
+    """Where it is told whether the meter is online, by a last will."""
 
     @property
     def messages(self) -> tuple["MqttProfile", ...]:
@@ -142,12 +146,33 @@ class MqttProfile(MeterType, MessageForm):
             for kind in kinds:
                 _check_json(kind)
         refuse_repeats("topic", (kind.topic_form.wildcard for kind in kinds))
+        if self.presence is not None:
+            _check_presence(self.presence, self.serial_form.names, kinds)
         for kind in kinds:
             refuse_repeats("quantity", (field.quantity for field in kind.fields))
         return self
 
 
 _KINDS: dict[int, tuple[MqttProfile, tuple[MqttProfile, ...]]] = {}
+
+
+def _check_presence(
+    presence: PresenceForm, used: Sequence[str], kinds: Iterable[MessageForm]
+) -> None:
+    """Demand a topic of its own that names one meter: a will speaks for nobody else."""
+    form = presence.topic_form
+    if set(form.names) != set(used):
+        names = ", ".join(f"{{{name}}}" for name in used)
+        raise ValueError(
+            f"presence.topic: is {presence.topic!r}, must have the names that make "
+            f"the serial number, {names}, and no other"
+        )
+    for kind in kinds:
+        if kind.topic_form.overlaps(form):
+            raise ValueError(
+                f"presence.topic: is {presence.topic!r}, where readings may come too "
+                f"({kind.topic})"
+            )
 
 
 def _check_json(kind: MessageForm) -> None:
@@ -198,7 +223,7 @@ def _clash(path: Path, other: Path, lists: set[Path]) -> bool:
 
 
 _LEVELS = (4, 5)
-_ELSEWHERE = ("serial", "measured_at", "zone", "batch", "item_serial")
+_ELSEWHERE = ("serial", "measured_at", "zone", "batch", "item_serial", "presence")
 
 
 def _check_sparkplug(profile: MqttProfile) -> None:

@@ -62,6 +62,23 @@ class TopicForm:
             for level in self.levels
         )
 
+    def overlaps(self, other: "TopicForm") -> bool:
+        """Whether one topic can be of both forms.
+
+        Examples
+        --------
+        >>> TopicForm.of("a/{serial}").overlaps(TopicForm.of("+/{serial}"))
+        True
+        >>> TopicForm.of("a/{serial}/x").overlaps(TopicForm.of("a/{serial}/y"))
+        False
+
+        """
+        levels, others = self.wildcard.split("/"), other.wildcard.split("/")
+        return len(levels) == len(others) and all(
+            one == its or "+" in (one, its)
+            for one, its in zip(levels, others, strict=True)
+        )
+
     def names_in(self, topic: str) -> dict[str, str] | None:
         """Return what stands in place of the names; None for another topic.
 

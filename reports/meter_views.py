@@ -31,6 +31,8 @@ class MeterView:
     drift_s: float | None
     """How far its clock is ahead; None where it gives none."""
     compared_at: datetime | None
+    offline_at: datetime | None = None
+    """Since when it is offline, by its last will; None = it is not, or has none."""
 
     @property
     def is_late(self) -> bool:
@@ -75,6 +77,7 @@ def meters_of(
             age_s=_age_s(meter.measured_at, now),
             drift_s=meter.drift_s,
             compared_at=meter.compared_at,
+            offline_at=meter.offline_now_at,
         )
         for meter in load_watched(conn, now, account.account_id)
     )

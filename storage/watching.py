@@ -27,6 +27,17 @@ class WatchedMeter:
     """When its clock was compared with ours; None = it gives none."""
     drift_s: float | None
     """How far its clock was ahead then."""
+    offline_at: datetime | None = None
+    """When its last will said that it is offline; None = it did not, or not since."""
+    online_at: datetime | None = None
+    """When the meter said that it is online again; None = it did not, or not since."""
+
+    @property
+    def offline_now_at(self) -> datetime | None:
+        """Since when it is offline; a reading that came later says otherwise."""
+        if self.offline_at is None or self.heard_at is None:
+            return self.offline_at
+        return self.offline_at if self.heard_at <= self.offline_at else None
 
 
 # By the newest measured time, which the index finds at once; when that came says
@@ -34,10 +45,13 @@ class WatchedMeter:
 SELECT_WATCHED = """
     SELECT meter.meter_id, serial, profile, point_id, point.name AS point_name,
            poll_every_s AS every_s, installed_at, newest.received_at AS heard_at,
-           newest.measured_at, clock.compared_at, clock.drift_s
+           newest.measured_at, clock.compared_at, clock.drift_s,
+           CASE WHEN NOT is_online THEN changed_at END AS offline_at,
+           CASE WHEN is_online THEN changed_at END AS online_at
       FROM meter
       JOIN installation USING (meter_id)
       JOIN point USING (point_id)
+      LEFT JOIN meter_presence USING (meter_id)
       LEFT JOIN LATERAL (
                SELECT measured_at, received_at FROM reading
                 WHERE reading.meter_id = meter.meter_id

@@ -9,11 +9,13 @@ import numpy as np
 
 from accounts.site import Site
 from analytics.settle import Intervals
+from meters.presence import Presence
 from meters.quantity import COLUMN, QUANTITIES, Quantity
 from meters.reading import ReadingBatch, utc_us
 from meters.refusal import Refusal
 from storage.clocks import store_drifts
 from storage.database import connect_async
+from storage.presence import store_presences
 from storage.reading_store import Written, write_batch
 from tests.fix_timescale import Store
 
@@ -129,5 +131,15 @@ def compare(
         async with conn:
             at, drift_s = zip(*drifts, strict=True)
             await store_drifts(conn, [meter_id] * len(at), at, drift_s)
+
+    asyncio.run(work())
+
+
+def tell_presence(store: Store, *presences: Presence) -> None:
+    """Store which meters are online, in one batch."""
+
+    async def work() -> None:
+        async with await connect_async(store.url) as conn:
+            await store_presences(conn, presences)
 
     asyncio.run(work())

@@ -63,12 +63,15 @@ class Ears:
         """
         kept: list[str] = []
         live: list[str] = []
+        again: set[str] = set()
         for each in wanted:
+            if each.is_again:
+                again.add(each.topic)
             if each.is_ordered:
                 kept += [each.topic] * self._hears_ordered
             else:
                 (live if each.is_live else kept).append(self._shared(each.topic))
-        self._kept.listen(tuple(dict.fromkeys(kept)))
+        self._kept.listen(tuple(dict.fromkeys(kept)), again)
         self._live.listen(tuple(dict.fromkeys(live)))
         self._needs_live |= bool(live)
         self._start_live()

@@ -25,6 +25,7 @@ from meters.listening import Listener, Wanted
 from meters.meter import Meter, Transport
 from meters.payload_error import PayloadError
 from meters.payload_rows import RowReader, row_reader
+from meters.presence import Presence
 from meters.profile import MqttProfile, ProfileError, load_profile, profile_names
 from meters.reading import batch_of
 from meters.refusal import Reason
@@ -36,6 +37,8 @@ Now = Callable[[], datetime]
 Done = Callable[[], None]
 Publish = Callable[[str, bytes], None]
 """Called with topic and payload; must neither raise nor wait."""
+OnPresence = Callable[[Presence], None]
+"""As `Publish`."""
 
 
 class _Held(NamedTuple):
@@ -57,9 +60,14 @@ class Intake:
     """Judges messages by the meters that are known at the moment."""
 
     def __init__(
-        self, now: Now, counts: Counts, publish: Publish = lambda _topic, _payload: None
+        self,
+        now: Now,
+        counts: Counts,
+        publish: Publish = lambda _topic, _payload: None,
+        on_presence: OnPresence = lambda _presence: None,
     ) -> None:
         self._now, self._counts, self._publish = now, counts, publish
+        self._on_presence = on_presence
         self._speakers: dict[str, Speaker] = {}
         """Of plain payloads, by topic: the fast way."""
         self._listener = Listener()
@@ -128,10 +136,12 @@ class Intake:
         return self._packed(sheet.judged(), done)
 
     def _take(self, sheet: Sheet, message: Message, heard: Heard) -> None:
-        """Judge what was heard of a message, and publish what it calls for."""
+        """Judge what was heard of a message, pass on and publish what it calls for."""
         sheet.add_heard(message, heard)
         for topic, payload in heard.to_publish:
             self._publish(topic, payload)
+        for presence in heard.presences:
+            self._on_presence(presence)
 
     def released(self, looked_for: int) -> list[Parcel]:
         """Return what became of held messages, after `bind`.

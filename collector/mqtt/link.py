@@ -15,7 +15,7 @@ import random
 import socket
 import ssl
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from functools import partial
 
 from collector.mqtt.broker import CONNECT_TIMEOUT_S, BrokerAddress, MqttError
@@ -108,18 +108,20 @@ class MqttLink:
             log.warning("Lost the connection to the MQTT broker at %s.", self.broker)
             await self._has_room.wait()  # what comes again needs room in memory
 
-    def listen(self, topics: tuple[str, ...]) -> None:
+    def listen(self, topics: tuple[str, ...], again: Container[str] = ()) -> None:
         """Subscribe to these topics alone, now if connected and after every loss.
 
         At QoS 1; at QoS 0 in a session that is not persistent, since nothing shall wait
-        there.
+        there. Those in `again` anew, so that the broker tells what it has retained: to
+        subscribe once more would do (3.1.1, section 3.8.4), but the embedded broker
+        only tells who did not listen before.
         """
-        new = [topic for topic in topics if topic not in self._topics]
-        old = [topic for topic in self._topics if topic not in topics]
+        new = [t for t in topics if t in again or t not in self._topics]
+        old = [t for t in self._topics if t in again or t not in topics]
         self._topics = topics
         if self.is_connected:
-            self._client.subscribe(new, self._qos)
             self._client.unsubscribe(old)
+            self._client.subscribe(new, self._qos)
 
     def stop_reading(self) -> None:
         """Take no more messages; those taken can still be acknowledged."""

@@ -9,11 +9,14 @@ from psycopg.rows import TupleRow
 
 from alerts.desk import acknowledge, mark_planned
 from alerts.judge_meters import judge_meters
+from meters.presence import Presence
 from storage.alerts import Alert, load_alerts, load_events
 from storage.clocks import store_drifts
 from storage.database import connect, connect_async
 from storage.intervals import ENSURE_PARTITIONS
 from tests.fix_seeded_accounts import INSERT_READING, NOW, add_account
+from tests.fix_timescale import Store
+from tests.storage_data import tell_presence
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -60,6 +63,11 @@ class Site:
 
         self.conn.commit()
         asyncio.run(work())
+
+    def tell(self, meter_id: int, at: datetime, *, is_online: bool) -> None:
+        """Say that a meter is online or not, as the collector does."""
+        self.conn.commit()
+        tell_presence(Store(self.url), Presence(meter_id, is_online, at))
 
 
 @pytest.fixture
@@ -156,6 +164,68 @@ def test_the_silence_of_the_next_meter_at_a_point_is_an_alert_of_its_own(site) -
     ]
     assert site.alerts()[-1].figures["serial"] == "M-new"
     assert site.alerts()[-1].opened_at == HEARD + 2 * HOUR
+
+
+def test_a_last_will_opens_an_alert_at_once_that_ends_by_being_online(site) -> None:
+    site.tell(site.steel, HEARD + MINUTE, is_online=False)
+    assert site.judge(HEARD + 2 * MINUTE) == [("opened", "meter-silent")]
+    assert site.judge(HEARD + 3 * MINUTE) == []
+    (alert,) = site.alerts()
+    assert (alert.code, alert.opened_at) == ("meter-offline", HEARD + MINUTE)
+    assert alert.figures["offline_at"] == (HEARD + MINUTE).isoformat()
+    assert alert.figures["since_at"] == HEARD.isoformat()
+    # An hour on it is still that one alert.
+    site.hear(site.clinic, HEARD + HOUR)
+    assert site.judge(HEARD + HOUR) == []
+    site.tell(site.steel, HEARD + HOUR, is_online=True)
+    assert site.judge(HEARD + HOUR + MINUTE) == [("resolved", "meter-silent")]
+    (alert,) = site.alerts()
+    assert alert.resolved_at == HEARD + HOUR
+    assert site.why(alert) == [("opened", "last-will"), ("resolved", "online-again")]
+    # It has a quarter-hour from then on to give a reading.
+    site.hear(site.clinic, HEARD + HOUR + 10 * MINUTE)
+    assert site.judge(HEARD + HOUR + 14 * MINUTE) == []
+    assert site.judge(HEARD + HOUR + 15 * MINUTE) == [("opened", "meter-silent")]
+    assert site.alerts()[-1].code == "meter-silent"
+    assert site.alerts()[-1].opened_at == HEARD + HOUR + 15 * MINUTE
+
+
+def test_a_reading_ends_what_a_last_will_began(site) -> None:
+    site.tell(site.steel, HEARD + MINUTE, is_online=False)
+    site.judge(HEARD + 2 * MINUTE)
+    site.hear(site.steel, HEARD + 3 * MINUTE)
+    assert site.judge(HEARD + 4 * MINUTE) == [("resolved", "meter-silent")]
+    (alert,) = site.alerts()
+    assert alert.resolved_at == HEARD + 3 * MINUTE
+    assert site.why(alert)[-1] == ("resolved", "heard-again")
+    # The old will opens nothing more; a silence after it is one like any other.
+    site.hear(site.clinic, HEARD + 18 * MINUTE)
+    assert site.judge(HEARD + 18 * MINUTE) == [("opened", "meter-silent")]
+    assert site.alerts()[-1].code == "meter-silent"
+
+
+def test_a_silent_meter_that_only_connects_stays_one_alert(site) -> None:
+    site.hear(site.clinic, HEARD + HOUR)
+    assert site.judge(HEARD + HOUR) == [("opened", "meter-silent")]
+    for minute, is_online in enumerate([False, True, False, True], start=1):
+        at = HEARD + HOUR + minute * MINUTE
+        site.tell(site.steel, at, is_online=is_online)
+        assert site.judge(at) == []
+    (alert,) = site.alerts()
+    assert alert.code == "meter-silent"
+
+
+def test_where_nobody_looked_each_silence_is_told_apart(site) -> None:
+    site.tell(site.steel, HEARD + MINUTE, is_online=False)
+    site.judge(HEARD + MINUTE)
+    site.tell(site.steel, HEARD + 2 * MINUTE, is_online=True)
+    site.hear(site.clinic, HEARD + HOUR)
+    assert site.judge(HEARD + HOUR) == [
+        ("resolved", "meter-silent"),
+        ("opened", "meter-silent"),
+    ]
+    first, second = site.alerts()
+    assert (first.resolved_at, second.code) == (HEARD + 2 * MINUTE, "meter-silent")
 
 
 def test_a_planned_silence_is_judged_again_when_its_time_is_over(site) -> None:

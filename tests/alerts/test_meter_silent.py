@@ -66,3 +66,65 @@ def test_a_meter_is_silent_since_it_was_heard_last(
     assert silence is not None
     found = (silence.code, silence.since, silence.proven_at)
     assert found == (code, since, proven_at)
+
+
+@pytest.mark.parametrize(
+    ("heard_at", "offline_at", "online_at", "code", "proven_at"),
+    [
+        pytest.param(
+            NOON - MINUTE, NOON - MINUTE / 2, None, "meter-offline", NOON - MINUTE / 2,
+            id="at once",
+        ),
+        pytest.param(
+            None, NOON - MINUTE, None, "meter-offline", NOON - MINUTE,
+            id="never heard, and gone",
+        ),
+        pytest.param(
+            NOON - 60 * MINUTE, NOON - 50 * MINUTE, None, "meter-offline",
+            NOON - 50 * MINUTE,
+            id="silent long enough as well: why is known",
+        ),
+        pytest.param(
+            NOON - 60 * MINUTE, None, NOON - MINUTE, None, None,
+            id="just back: its next reading is not due yet",
+        ),
+        pytest.param(
+            NOON - 60 * MINUTE, None, NOON - 20 * MINUTE, "meter-silent",
+            NOON - 5 * MINUTE,
+            id="back for longer than it may be quiet",
+        ),
+        pytest.param(
+            NOON - MINUTE, None, NOON - 20 * MINUTE, None, None, id="online and heard"
+        ),
+        pytest.param(
+            NOON - 15 * MINUTE, None, NOON - 90 * MINUTE, "meter-silent", NOON,
+            id="online and yet silent",
+        ),
+    ],
+)  # fmt: skip
+def test_a_last_will_is_believed_at_once(
+    heard_at, offline_at, online_at, code, proven_at
+) -> None:
+    silence = judge_silence(
+        heard_at,
+        LONG_AGO,
+        NOON,
+        15 * MINUTE,
+        offline_at=offline_at,
+        online_at=online_at,
+    )
+    if code is None:
+        assert silence is None
+        return
+    assert silence is not None
+    assert (silence.code, silence.proven_at) == (code, proven_at)
+    assert silence.offline_at == offline_at
+    assert silence.since == (heard_at or LONG_AGO)
+
+
+def test_what_is_offline_where_it_is_put_is_so_from_then_on() -> None:
+    told = judge_silence(
+        None, NOON - MINUTE, NOON, 15 * MINUTE, offline_at=NOON - 60 * MINUTE
+    )
+    assert told is not None
+    assert (told.proven_at, told.offline_at) == (NOON - MINUTE, NOON - 60 * MINUTE)

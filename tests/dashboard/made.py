@@ -180,7 +180,13 @@ def review(
     )
 
 
-def meter(serial: str, *, age_s: float | None, drift_s: float | None) -> MeterView:
+def meter(
+    serial: str,
+    *,
+    age_s: float | None,
+    drift_s: float | None,
+    offline_s: float | None = None,
+) -> MeterView:
     """One meter of the account."""
     return MeterView(
         serial=serial,
@@ -190,4 +196,5 @@ def meter(serial: str, *, age_s: float | None, drift_s: float | None) -> MeterVi
         age_s=age_s,
         drift_s=drift_s,
         compared_at=None if drift_s is None else NOW,
+        offline_at=None if offline_s is None else NOW - timedelta(seconds=offline_s),
     )

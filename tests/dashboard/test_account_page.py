@@ -77,6 +77,18 @@ def test_meters_are_listed_with_their_newest_reading_and_their_clock(show) -> No
     assert warned[-3:] == ["4 min behind", "2 h ago, late", "never"]
 
 
+def test_a_meter_that_is_offline_is_shown_so(show) -> None:
+    meters = (
+        made.meter("ST-1", age_s=12.0, drift_s=None, offline_s=9.0),
+        made.meter("ST-2", age_s=None, drift_s=None, offline_s=9.0),
+    )
+    page = show(made.today(), made.review(), meters)
+    told = [row[3] for row in listed(page)[1:]]
+    assert [one.partition(", ")[0] for one in told] == ["12 s ago", "never"]
+    assert all(", offline since " in one for one in told)
+    assert re.findall(r'kw-warn">([^<]*)<', html(page))[-2:] == told
+
+
 def test_meters_come_from_the_database(seeded) -> None:
     asyncio.run(drift(seeded.url, seeded.steel.meter_id))
     configure(seeded.url, language="zh")

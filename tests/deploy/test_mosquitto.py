@@ -86,6 +86,17 @@ def test_a_meter_speaks_only_for_itself(peer) -> None:
         collector.heard.get_nowait()
 
 
+def test_a_meters_last_will_speaks_only_for_itself(peer) -> None:
+    collector = peer("collector", "c-secret")
+    collector.client.subscribe("keywatt/meters/+/status", qos=1)
+    meter = peer("STEEL-1", "m-secret")
+    meter.publish("keywatt/meters/STEEL-2/status")
+    meter.publish("keywatt/meters/STEEL-1/status")
+    assert collector.heard.get(timeout=WAIT_S) == "keywatt/meters/STEEL-1/status"
+    with pytest.raises(Empty):
+        collector.heard.get_nowait()
+
+
 def test_only_the_worker_speaks_to_crews(peer) -> None:
     crews = peer("crews", "k-secret")
     crews.client.subscribe("keywatt/crews/+/alerts", qos=1)

@@ -18,6 +18,7 @@ from keywatt.__main__ import app
 from meters.modbus_profile import ModbusProfile
 from meters.mqtt_profile import MqttProfile
 from meters.payload import decode_payload
+from meters.presence import PresenceForm
 from meters.profile import PROFILES, load_profile
 from meters.sunspec_form import SunspecForm
 from simulators.replay_form import make_form
@@ -72,6 +73,8 @@ def test_a_form_can_be_read(shown: str) -> None:
         assert CONNECTION.validate_python(entered["connection"])
     elif "layout" in entered:
         assert SunspecForm.model_validate(REST | entered)
+    elif set(entered) == {"presence"}:
+        assert PresenceForm.model_validate(entered["presence"])
     elif "transport" not in entered:  # some of a profile's tables
         whole = tomllib.loads((PROFILES / "schneider-iem3155.toml").read_text("utf-8"))
         assert PROFILE.validate_python(whole | entered)

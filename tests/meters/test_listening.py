@@ -52,6 +52,7 @@ def test_what_is_to_be_subscribed_and_how() -> None:
         Wanted("+/events/rpc"),
         Wanted("+/status/em:0", is_live=True),
         Wanted("+/status/emdata:0", is_live=True),
+        Wanted("+/online", is_ordered=True, is_again=True),
         Wanted("spBv1.0/keywatt/+/+", is_ordered=True),
         Wanted("spBv1.0/keywatt/+/+/+", is_ordered=True),
     }

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import storage
+from meters.presence import Presence
 from meters.refusal import Reason, Refusal
 from storage import (
     alerts,
@@ -44,6 +45,7 @@ from tests.storage_data import (
     meter,
     point,
     site,
+    tell_presence,
     write,
 )
 from tests.storage_data import intervals as settled
@@ -57,6 +59,7 @@ WITHIN = {
     "quarantine.count": "reading_store.write_batch",
     "quarantine.keep": "reading_store.write_batch",
     "clocks.store_drifts": "tests.storage_data.compare",
+    "presence.store_presences": "tests.storage_data.tell_presence",
     "other_files.refuse_elsewhere": "site.apply_site",
     "other_files.refuse_shared_address": "site.apply_site",
 }
@@ -105,6 +108,7 @@ def told(store: Store) -> Answers:
         write(store, batch(8, start=start), [refusal()])
     write(store, batch(9))
     compare(store, 1, [(NOON, 4.0), (NOON - 40 * DAY, 9.0)])
+    tell_presence(store, Presence(1, False, NOON), Presence(2, True, NOON))
     with connect(store.url, autocommit=True) as conn:
         conn.prepare_threshold = None
         ask = Asking(conn, answers)
