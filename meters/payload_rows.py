@@ -7,16 +7,17 @@ whatever is read here, it would read the same. The only file that imports msgspe
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 import msgspec
 
 from meters.json_path import parse_path
 from meters.mqtt_profile import MqttProfile
-from meters.quantity import QUANTITIES
+from meters.quantity import QUANTITIES, Quantity
 
 Row = Sequence[float | None]
 """One reading's values by column, as in `QUANTITIES`; NaN or None = not given."""
@@ -31,6 +32,8 @@ class RowReader:
     decoder: "msgspec.json.Decoder[Any]"  # Any: of a type made from the profile
     max_bytes: int
     max_readings: int
+    columns: Callable[[Row], Row] | None
+    """Lays the values out by column; None where they are that already."""
 
     def read(
         self, payload: bytes, serial: str, times_us: list[int], rows: list[Row]
@@ -70,7 +73,9 @@ class RowReader:
                 # A time without a zone cannot be subtracted, nor one that is absent.
                 since = datetime.fromisoformat(item.time) - _EPOCH
                 seconds = since.days * 86_400 + since.seconds
-                row = msgspec.structs.astuple(item.values)
+                row: Row = msgspec.structs.astuple(item.values)
+                if self.columns is not None:
+                    row = self.columns((*row, math.nan))
                 times_us.append(seconds * 1_000_000 + since.microseconds)
                 rows.append(row)
         except (ValueError, TypeError, OverflowError):  # msgspec's own are ValueErrors
@@ -102,10 +107,20 @@ def row_reader(profile: MqttProfile) -> RowReader | None:
     )
     if not plain:
         return None
-    message = _message_type(profile, str(inside[0][0]))
-    return RowReader(
-        msgspec.json.Decoder(message), profile.max_bytes, profile.max_readings
-    )
+    try:
+        decoder = msgspec.json.Decoder(_message_type(profile, str(inside[0][0])))
+    except ValueError:  # a name that msgspec has for no field, such as one with quotes
+        return None
+    known = _known(profile)
+    places = [known.index(q) if q in known else len(known) for q in QUANTITIES]
+    columns = None if len(known) == len(QUANTITIES) else itemgetter(*places)
+    return RowReader(decoder, profile.max_bytes, profile.max_readings, columns)
+
+
+def _known(profile: MqttProfile) -> list[Quantity]:
+    """Return the quantities that a profile has, by column."""
+    given = {field.quantity for field in profile.fields}
+    return [quantity for quantity in QUANTITIES if quantity in given]
 
 
 def _is_name(path: str) -> bool:
@@ -121,12 +136,8 @@ def _message_type(profile: MqttProfile, values: str) -> type[msgspec.Struct]:
     number = float | None
     values_type = msgspec.defstruct(
         "Values",
-        # A quantity that the profile has not is there, without a name to be given by.
-        [(f"column_{at}", number, math.nan) for at in range(len(QUANTITIES))],
-        rename={
-            f"column_{at}": name_of.get(quantity, f"\0{at}")
-            for at, quantity in enumerate(QUANTITIES)
-        },
+        [(quantity.value, number, math.nan) for quantity in _known(profile)],
+        rename={quantity.value: name for quantity, name in name_of.items()},
         forbid_unknown_fields=True,
         gc=False,
     )
@@ -138,15 +149,20 @@ def _message_type(profile: MqttProfile, values: str) -> type[msgspec.Struct]:
         forbid_unknown_fields=True,
         gc=False,
     )
+    names = {
+        "serial": str(profile.serial),
+        "time": str(profile.measured_at),
+        "values": values,
+    }
+    fields: list[tuple[str, Any, Any]] = [("serial", str, ""), *times]
+    if profile.batch is not None:
+        names["batch"] = profile.batch
+        fields.append(("batch", list[item_type] | None, None))  # type: ignore[valid-type]
     return msgspec.defstruct(
         "Message",
-        [("serial", str), *times, ("batch", list[item_type] | None, None)],  # type: ignore[valid-type]
-        rename={
-            "serial": str(profile.serial),
-            "time": str(profile.measured_at),
-            "values": values,
-            "batch": profile.batch or "\0batch",
-        },
+        fields,
+        rename=names,
+        namespace={} if profile.batch else {"batch": None},
         forbid_unknown_fields=True,
         gc=False,
     )

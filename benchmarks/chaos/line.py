@@ -38,6 +38,7 @@ class CuttableLine:
         self._tasks: set[asyncio.Task[None]] = set()
         self._armed: Cut | None = None
         self._hangs, self._of = False, b""
+        self._let_go = asyncio.Event()
         self.cuts = 0
         """Commits in which it was cut."""
         self.port = 0
@@ -83,6 +84,10 @@ class CuttableLine:
         """
         self._hangs, self._of = hangs, of
         self._armed = cut
+
+    def let_go(self) -> None:
+        """Close what hangs: whose it was may not be the one that was killed."""
+        self._loop.call_soon_threadsafe(self._let_go.set)
 
     @property
     def is_armed(self) -> bool:
@@ -137,8 +142,22 @@ class CuttableLine:
 
     async def end(self, client: asyncio.StreamReader) -> None:
         """Return when a connection that was cut is to be closed."""
-        while self._hangs and await client.read(_CHUNK):
-            pass
+        if self._hangs:
+            self._let_go.clear()
+            ends = [asyncio.create_task(_end_of(client))]
+            ends.append(asyncio.create_task(self._let_go.wait()))
+            try:
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for end in ends:
+                    end.cancel()
+
+
+async def _end_of(client: asyncio.StreamReader) -> bool:
+    """Read on until a client hangs up."""
+    while await client.read(_CHUNK):
+        pass
+    return True
 
 
 class _Pair:

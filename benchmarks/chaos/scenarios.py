@@ -103,6 +103,7 @@ def kill_collector(world: World, pace: Pace, chance: random.Random) -> None:
             wait_for(lambda: not world.line.is_armed, "a commit")
             time.sleep(_BROKER_HEARS_S)
         victim.kill()
+        world.line.let_go()
         victim.start()
 
 
@@ -111,7 +112,7 @@ def kill_broker(world: World, pace: Pace, chance: random.Random) -> None:
     for _ in range(pace.kills // 4):
         # What it confirmed just before is in doubt: it is to do more than that.
         time.sleep(2.0 + chance.uniform(0.0, pace.between_s))
-        world.broker.kill()
+        world.kill_broker()
         time.sleep(chance.uniform(0.0, pace.between_s))
         world.broker.start()
         world.broker.await_ready()

@@ -11,7 +11,7 @@ from storage.database import connect
 from storage.health import load_outcomes
 from storage.stored import load_stored
 
-_UNSAVED_US, _ON_ITS_WAY_US = 500_000, 200_000
+_ON_ITS_WAY_US = 200_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,15 +84,24 @@ def judge(
     )
 
 
-def in_doubt(given: GivenTable, broker_killed_us: Sequence[int]) -> GivenTable:
-    """Doubt what a broker confirmed half a second before it was killed.
+def in_doubt(given: GivenTable, unsaved_us: Sequence[tuple[int, int]]) -> GivenTable:
+    """Doubt what a broker confirmed after it last saved, before it was killed.
 
-    Mosquitto confirms a message before it saves it; only meters with a clock publish.
+    Mosquitto confirms a message before it saves it, and does nothing else while it
+    saves, which takes a busy machine seconds; only meters with a clock publish.
+
+    Parameters
+    ----------
+    given : GivenTable
+    unsaved_us : sequence of (int, int)
+        When it last had saved, and when it was killed.
+        [microseconds since 1970 UTC]
+
     """
     standing = given.standing.copy()
-    for killed_us in broker_killed_us:
-        since_us = killed_us - given.given_us
-        lately = (since_us > -_ON_ITS_WAY_US) & (since_us < _UNSAVED_US)
+    for saved_us, killed_us in unsaved_us:
+        lately = given.given_us > saved_us - _ON_ITS_WAY_US
+        lately &= given.given_us < killed_us + _ON_ITS_WAY_US
         mine = lately & given.has_clock[given.meter]
         standing[mine & (standing == Standing.CERTAIN)] = Standing.DOUBTFUL
     return replace(given, standing=standing)

@@ -75,6 +75,7 @@ class World:
         self._runs = itertools.count(1)
         self._names: tuple[str, ...] = ()
         self._share: Mapping[str, str] = {}
+        self._unsaved_us: list[tuple[int, int]] = []
         self._collector_kills = 0
         self.collectors: dict[str, Program] = {}
 
@@ -139,6 +140,13 @@ class World:
             self._write_broker_config(saves_always=always)
             self.heal()
 
+    def kill_broker(self) -> None:
+        """Kill it, and see when it had saved what it confirmed."""
+        self.broker.kill()
+        saved = self.folder / "broker" / "mosquitto.db"
+        saved_us = saved.stat().st_mtime_ns // 1000 if saved.exists() else 0
+        self._unsaved_us.append((saved_us, self.broker.killed_us[-1]))
+
     def restart_collectors(self, settings: Mapping[str, str]) -> None:
         """Start the same collectors anew, with settings beside their own."""
         self._stop_collectors()
@@ -198,7 +206,7 @@ class World:
     def given(self) -> GivenTable:
         """All that meters gave since the beginning."""
         joined = GivenTable.joined(self._given)
-        return in_doubt(joined, self.broker.killed_us)
+        return in_doubt(joined, self._unsaved_us)
 
     def verdict(self, *, within_s: float = 60.0) -> Verdict:
         """Wait until all that was given is stored, or nothing more happens; judge."""

@@ -105,6 +105,38 @@ def test_a_profile_that_scales_or_nests_its_fields_is_not_plain() -> None:
     assert row_reader(PROFILE.model_copy(update={"serial": None})) is None
 
 
+@pytest.mark.parametrize("lacking", [*QUANTITIES, "batch"])
+def test_a_plain_profile_may_lack_anything(lacking) -> None:
+    changed = PROFILE.model_copy(
+        update={"batch": None}
+        if lacking == "batch"
+        else {"fields": tuple(f for f in PROFILE.fields if f.quantity != lacking)}
+    )
+    reader = row_reader(changed)
+    values = {f.quantity: float(n) for n, f in enumerate(changed.fields)}
+    at = from_utc_us(1_772_366_400_000_000)
+    payload = encode_payload(changed, "KW-1", at, values)
+    times_us, rows = [], []
+    assert reader.read(payload, "KW-1", times_us, rows)
+    given = zip(QUANTITIES, rows[0], strict=True)
+    assert {q: v for q, v in given if not math.isnan(v)} == values
+    whole = {"meter": "KW-1", "readings": [], "time": None, "values": {}}
+    assert not reader.read(json.dumps(whole).encode(), "KW-1", times_us, rows)
+    unknown = (
+        encode_payload(PROFILE, "KW-1", at, {lacking: 1.0})
+        if lacking in (set(QUANTITIES))
+        else b"{}"
+    )
+    assert not reader.read(unknown, "KW-1", times_us, rows)
+    assert len(rows) == 1
+
+
+def test_a_field_that_no_type_can_have_is_read_the_thorough_way() -> None:
+    odd = PROFILE.fields[0].model_copy(update={"path": "values.a\tb"})
+    changed = PROFILE.model_copy(update={"fields": (odd, *PROFILE.fields[1:])})
+    assert row_reader(changed) is None
+
+
 @pytest.mark.parametrize("quantity", QUANTITIES)
 def test_each_quantity_stands_in_its_column(quantity: Quantity) -> None:
     values = {quantity.value: 1.5}
