@@ -18,6 +18,14 @@ from psycopg_pool import ConnectionPool
 
 OLDEST_SERVER = 16
 CONNECT_TIMEOUT_S = 10
+_PATIENCE: dict[str, str | int] = {
+    "connect_timeout": CONNECT_TIMEOUT_S,
+    # A line that swallows all that is said is noticed within half a minute.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 
 Pool: TypeAlias = ConnectionPool[Connection[TupleRow]]
 
@@ -113,9 +121,7 @@ def _conninfo(url: str) -> str:
             "The database URL cannot be read: it should look like "
             "postgresql://user:password@host:5432/keywatt."
         ) from None
-    if "connect_timeout" in parts:
-        return url
-    return make_conninfo(url, connect_timeout=CONNECT_TIMEOUT_S)
+    return make_conninfo(url, **{**_PATIENCE, **parts})
 
 
 def _check_version(url: str, server_version: int) -> None:

@@ -7,7 +7,12 @@ from datetime import UTC
 import numpy as np
 import numpy.typing as npt
 from psycopg import AsyncConnection
-from psycopg.errors import CheckViolation, DeadlockDetected, UniqueViolation
+from psycopg.errors import (
+    CheckViolation,
+    DeadlockDetected,
+    SerializationFailure,
+    UniqueViolation,
+)
 from psycopg.rows import TupleRow
 
 from meters.quantity import QUANTITIES
@@ -125,10 +130,12 @@ async def write_batch(
                 raise
             await _ensure_months(conn, batch.measured_us)
             months_made = True
-        except (DeadlockDetected, _OvertakenError):  # by a writer of the same readings
+        except DeadlockDetected:  # with another writer of the same readings
             if attempt == _ATTEMPTS - 1:
                 raise
-    raise AssertionError("the last attempt returns or raises")
+        except _OvertakenError:
+            continue
+    raise SerializationFailure("others wrote the same readings at the same time")
 
 
 async def _write(

@@ -115,7 +115,7 @@ def kill_broker(world: World, pace: Pace, chance: random.Random) -> None:
         world.kill_broker()
         time.sleep(chance.uniform(0.0, pace.between_s))
         world.broker.start()
-        world.broker.await_ready()
+        world.await_broker()
 
 
 def cut_commits(world: World, pace: Pace, chance: random.Random) -> None:

@@ -36,6 +36,7 @@ from storage.database import DatabaseError, connect
 from storage.migrate import migrate
 from storage.site import apply_site
 
+_SUBSCRIBED_WITHIN_US = 5_000_000
 COLLECTOR = "collector"
 _DAY_MS = 86_400_000
 _MOSQUITTO = """
@@ -146,6 +147,17 @@ class World:
         saved = self.folder / "broker" / "mosquitto.db"
         saved_us = saved.stat().st_mtime_ns // 1000 if saved.exists() else 0
         self._unsaved_us.append((saved_us, self.broker.killed_us[-1]))
+
+    def await_broker(self) -> None:
+        """Wait until it serves again.
+
+        Mosquitto 2.0.11 keeps no shared subscription on disk: until the collectors
+        subscribe again, what it confirms goes to nobody.
+        """
+        self.broker.await_ready()
+        if self._share:
+            back_us = time.time_ns() // 1000 + _SUBSCRIBED_WITHIN_US
+            self._unsaved_us.append((self.broker.killed_us[-1], back_us))
 
     def restart_collectors(self, settings: Mapping[str, str]) -> None:
         """Start the same collectors anew, with settings beside their own."""
@@ -295,6 +307,8 @@ class World:
         folder = self.folder / name
         (folder / "journal").mkdir(parents=True, exist_ok=True)
         given = {"database_url": self.line.url, "collector_name": name}
+        if name != self._names[0]:  # of those that share, one asks the meters
+            given["collector_polls"] = "false"
         if "journal_dir" in SETTING_NAMES and "journal_dir" not in settings:
             given["journal_dir"] = str(folder / "journal")
         return self._keywatt(name, ["collect"], folder, given | dict(settings))

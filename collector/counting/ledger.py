@@ -6,17 +6,16 @@ asked and as failed.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 from datetime import datetime
 
 import numpy as np
-import psycopg
 
 from collector.counting.counts import Counters
+from collector.telling import Teller
 from meters.meter import Transport
 from meters.reading import utc_us
-from storage.database import DatabaseError, connect
+from storage.database import connect
 from storage.meter_counts import (
     FAILED,
     OUTCOMES,
@@ -26,34 +25,23 @@ from storage.meter_counts import (
     summed,
 )
 
-log = logging.getLogger(__name__)
-
 TELL_EVERY_S = 10.0
 
 
-class Ledger:
+class Ledger(Teller):
     """Tells what has failed since it last told."""
 
     def __init__(
         self, database_url: str, counts: Counters, now: Callable[[], datetime]
     ) -> None:
+        super().__init__("failed polls", TELL_EVERY_S)
         self._url, self._counts, self._now = database_url, counts, now
         self._told: dict[Transport, dict[int, int]] = {t: {} for t in counts}
 
-    async def run(self) -> None:
-        """Tell until cancelled."""
-        while True:
-            await asyncio.sleep(TELL_EVERY_S)
-            await self.tell()
+    async def _tell(self) -> None:
+        await asyncio.to_thread(self._tell_in_thread)
 
-    async def tell(self) -> None:
-        """Tell once; where the database is away, the next time will do."""
-        try:
-            await asyncio.to_thread(self._tell)
-        except (DatabaseError, psycopg.Error) as exc:  # the writer says that it is away
-            log.debug("Failed polls are told later: %s", exc)
-
-    def _tell(self) -> None:
+    def _tell_in_thread(self) -> None:
         with connect(self._url) as conn:
             for transport in self._counts:
                 failed = self._failed(transport)

@@ -114,9 +114,7 @@ _Row = tuple[Labels, Counts, Mapping[str, int]]
 
 def bus_of(meter: Meter) -> str:
     """Name the bus of a meter: what its requests share; empty where there is none."""
-    return (
-        meter.address.partition("/")[0] if meter.transport is Transport.MODBUS else ""
-    )
+    return meter.bus.place if meter.transport is Transport.MODBUS else ""
 
 
 class _CountsMetrics(Collector):

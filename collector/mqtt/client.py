@@ -51,8 +51,8 @@ class Events(Protocol):
         """Learn that we were let in, or why not, and whether the session was kept."""
         ...
 
-    def on_grants(self, granted: Sequence[bool]) -> None:
-        """Learn which topics of the last `subscribe` were granted."""
+    def on_grants(self, topics: Sequence[str], granted: Sequence[bool]) -> None:
+        """Learn which of the topics of one `subscribe` were granted."""
         ...
 
     def on_published(self, mid: int) -> None:
@@ -79,6 +79,8 @@ class MqttClient:
         self._broker, self._events, self._keep_alive_s = broker, events, keep_alive_s
         self._socket: socket.socket | None = None
         self._is_paused = False
+        self._asked: dict[int, tuple[str, ...]] = {}
+        """Topics of each subscription that is not answered yet, by its number."""
         self._paho = _GulpingClient(events, client_id, is_persistent=is_persistent)
         self._set_up()
 
@@ -121,6 +123,7 @@ class MqttClient:
             Nobody answers, the host is unknown, or TLS failed.
 
         """
+        self._asked.clear()
         opening = asyncio.get_running_loop().run_in_executor(
             None,
             self._paho.connect,
@@ -145,7 +148,9 @@ class MqttClient:
     def subscribe(self, topics: Sequence[str], qos: int) -> None:
         """Subscribe; the answer comes by `on_grants`."""
         if topics:
-            self._paho.subscribe([(topic, qos) for topic in topics])
+            _, mid = self._paho.subscribe([(topic, qos) for topic in topics])
+            if mid is not None:
+                self._asked[mid] = tuple(topics)
 
     def unsubscribe(self, topics: Sequence[str]) -> None:
         """Have no more messages of these topics."""
@@ -257,11 +262,12 @@ class MqttClient:
         self,
         _client: paho.Client,
         _data: object,
-        _mid: int,
+        mid: int,
         reasons: list[ReasonCode],
         _properties: Properties | None,
     ) -> None:
-        self._events.on_grants([not reason.is_failure for reason in reasons])
+        granted = [not reason.is_failure for reason in reasons]
+        self._events.on_grants(self._asked.pop(mid, ()), granted)
 
     def _on_publish(
         self,

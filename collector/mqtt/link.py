@@ -55,7 +55,8 @@ class MqttLink:
         self._lost, self._has_room = asyncio.Event(), asyncio.Event()
         self._has_room.set()
         self._login: asyncio.Future[str | None] | None = None
-        self._grants: asyncio.Future[Sequence[bool]] | None = None
+        self._answered: asyncio.Future[None] | None = None
+        self._refused: set[str] = set()
         self._unconfirmed: dict[int, asyncio.Future[None]] = {}
         self._client = MqttClient(
             broker,
@@ -154,7 +155,7 @@ class MqttLink:
     async def _open(self) -> None:
         loop = asyncio.get_running_loop()
         self._lost.clear()
-        self._login, self._grants = loop.create_future(), loop.create_future()
+        self._login, self._answered = loop.create_future(), loop.create_future()
         try:
             await self._client.open()
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
@@ -162,7 +163,7 @@ class MqttLink:
                 if self._topics:
                     self._client.subscribe(self._topics, self._qos)
                     if not self._is_resumed:  # else it may come after all the messages
-                        self._check_grants(await self._grants)
+                        await self._answered
         except BaseException:
             self._client.hang_up()
             raise
@@ -175,14 +176,6 @@ class MqttLink:
                 f"The MQTT broker at {self.broker} refused {who} "
                 f"({refusal}): correct user and password."
             )
-
-    def _check_grants(self, granted: Sequence[bool]) -> None:
-        for topic, is_granted in zip(self._topics, granted, strict=True):
-            if not is_granted:
-                raise MqttError(
-                    f"The MQTT broker at {self.broker} refused the subscription to "
-                    f"{topic}: allow it in the broker's access list."
-                )
 
     async def _until_lost(self) -> None:
         while not self._lost.is_set():
@@ -213,10 +206,21 @@ class MqttLink:
         if self._login is not None and not self._login.done():
             self._login.set_result(refusal)
 
-    def on_grants(self, granted: Sequence[bool]) -> None:
-        """Let `connect` go on."""
-        if self._grants is not None and not self._grants.done():
-            self._grants.set_result(granted)
+    def on_grants(self, topics: Sequence[str], granted: Sequence[bool]) -> None:
+        """Say once of each topic that it was refused; the others are listened to."""
+        for topic, is_granted in zip(topics, granted, strict=False):
+            if is_granted:
+                self._refused.discard(topic)
+            elif topic not in self._refused:
+                self._refused.add(topic)
+                log.error(
+                    "The MQTT broker at %s refused the subscription to %s: allow it in "
+                    "the broker's access list. The other topics are listened to.",
+                    self.broker,
+                    topic,
+                )
+        if self._answered is not None and not self._answered.done():
+            self._answered.set_result(None)
 
     def on_published(self, mid: int) -> None:
         """Let who published go on."""
@@ -229,7 +233,7 @@ class MqttLink:
         self._window.forget_order()
         self._lost.set()
         why = self._client.last_error or ConnectionResetError(0, "it hung up")
-        for answer in (self._login, self._grants):
+        for answer in (self._login, self._answered):
             if answer is not None and not answer.done():
                 answer.set_exception(why)
                 answer.exception()  # whoever waits is told; nobody need be waiting

@@ -140,7 +140,8 @@ def test_another_text_is_kept_in_quarantine_and_is_no_reading(
         assert (counts[MQTT].asked, counts[MQTT].refused) == (0, 0)
 
     asyncio.run(run())
-    assert quarantined(database) == [("not-in-schema", status(serial), b"asleep")]
+    # At QoS 1 a message may come again.
+    assert set(quarantined(database)) == {("not-in-schema", status(serial), b"asleep")}
     assert outcomes(database) == {}
 
 

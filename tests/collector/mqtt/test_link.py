@@ -276,6 +276,55 @@ def test_a_refused_login_is_one_sentence_without_the_password(guarded) -> None:
         publish_now(guarded, "x", b"")
 
 
+async def grudging_broker(reader, writer) -> None:
+    """Let everybody in, and grant what is not theirs. (Mosquitto refuses no filter.)"""
+    with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        while True:
+            command, length = await reader.readexactly(2)
+            body = await reader.readexactly(length)  # short packets only
+            if command & 0xF0 == 0x10:
+                writer.write(b"\x20\x02\x00\x00")
+            elif command & 0xF0 == 0x80:
+                codes = bytearray()
+                at = 2
+                while at < len(body):
+                    size = int.from_bytes(body[at : at + 2], "big")
+                    topic = body[at + 2 : at + 2 + size]
+                    codes.append(0x80 if b"theirs" in topic else 1)
+                    at += 3 + size
+                writer.write(bytes([0x90, 2 + len(codes)]) + body[:2] + codes)
+    writer.close()
+
+
+def test_a_refused_topic_is_said_once_and_the_rest_goes_on(unique, caplog) -> None:
+    async def run() -> None:
+        server = await asyncio.start_server(grudging_broker, HOST, 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            link = MqttLink(
+                BrokerAddress(host=HOST, port=port),
+                client_id=unique,
+                on_message=Inbox().take,
+            )
+            link.listen(("mine/#", "theirs/1"))
+            keeping = asyncio.create_task(link.keep())
+            await until(lambda: "theirs/1" in caplog.text)
+            # Entered while the link stands, one of them refused as well.
+            link.listen(("mine/#", "theirs/1", "late/#", "theirs/2"))
+            await until(lambda: "theirs/2" in caplog.text)
+            assert link.is_connected
+            keeping.cancel()
+            await asyncio.wait([keeping])
+            await link.close()
+
+    asyncio.run(run())
+    said = [r.getMessage() for r in caplog.records if "refused" in r.getMessage()]
+    assert [text.partition("subscription to ")[2][:8] for text in said] == [
+        "theirs/1",
+        "theirs/2",
+    ]
+
+
 def test_what_is_wrong_is_said_once_while_it_is_tried_again(caplog) -> None:
     async def run() -> None:
         broker = BrokerAddress(host=HOST, port=free_port())
