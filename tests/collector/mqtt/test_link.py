@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import pytest
 
@@ -276,7 +277,7 @@ def test_a_refused_login_is_one_sentence_without_the_password(guarded) -> None:
         publish_now(guarded, "x", b"")
 
 
-async def grudging_broker(reader, writer) -> None:
+async def grudging_broker(left: asyncio.Event, reader, writer) -> None:
     """Let everybody in, and grant what is not theirs. (Mosquitto refuses no filter.)"""
     with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
         while True:
@@ -294,11 +295,14 @@ async def grudging_broker(reader, writer) -> None:
                     at += 3 + size
                 writer.write(bytes([0x90, 2 + len(codes)]) + body[:2] + codes)
     writer.close()
+    await writer.wait_closed()
+    left.set()
 
 
 def test_a_refused_topic_is_said_once_and_the_rest_goes_on(unique, caplog) -> None:
     async def run() -> None:
-        server = await asyncio.start_server(grudging_broker, HOST, 0)
+        left = asyncio.Event()
+        server = await asyncio.start_server(partial(grudging_broker, left), HOST, 0)
         async with server:
             port = server.sockets[0].getsockname()[1]
             link = MqttLink(
@@ -316,6 +320,7 @@ def test_a_refused_topic_is_said_once_and_the_rest_goes_on(unique, caplog) -> No
             keeping.cancel()
             await asyncio.wait([keeping])
             await link.close()
+            await left.wait()
 
     asyncio.run(run())
     said = [r.getMessage() for r in caplog.records if "refused" in r.getMessage()]
