@@ -21,7 +21,7 @@ from meters.quantity import QUANTITIES
 from meters.topic import subscription, topic_of
 from storage.migrate import migrate
 
-START = datetime(2025, 6, 1, tzinfo=UTC)
+START = datetime(2026, 1, 1, tzinfo=UTC)
 METERS = 200
 OURS = "keywatt-collector"
 ENTER_METERS = """
@@ -70,6 +70,7 @@ class Feed:
 
     messages: int
     batch: int = 1
+    start: datetime = START
 
     def of_round(self, number: int) -> Iterator[tuple[str, bytes]]:
         """Yield a round's messages, each of another meter and instant."""
@@ -78,7 +79,9 @@ class Feed:
         for n in range(self.messages):
             serial = f"KW-{n % METERS + 1}"
             first = (number * self.messages + n) * self.batch
-            times = [START + timedelta(seconds=first + i) for i in range(self.batch)]
+            times = [
+                self.start + timedelta(seconds=first + i) for i in range(self.batch)
+            ]
             payload = (
                 encode_batch(profile, serial, [(at, values) for at in times])
                 if self.batch > 1

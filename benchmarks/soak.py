@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -30,6 +31,8 @@ from storage.database import connect
 from storage.meter_counts import fold_meter_counts
 
 _EVERY_S = 30.0
+_LONG_AGO = datetime(2025, 6, 1, tzinfo=UTC)
+"""Each reading is a second later: there is room for some hundred rounds a minute."""
 _MEGABYTE = 1e6
 SELECT_ANSWERED = "SELECT sum(answered)::bigint FROM meter_hour"
 
@@ -131,7 +134,8 @@ def publish(broker: BrokerAddress) -> None:
         number = 0
         async with connected(broker, client_id="publisher") as link:
             while True:
-                await link.publish_all(Feed(10_000).of_round(number))
+                feed = Feed(10_000, start=_LONG_AGO)
+                await link.publish_all(feed.of_round(number))
                 number += 1
 
     asyncio.run(run())

@@ -7,15 +7,19 @@ before, is the whole list read again and compared with the one known.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import monotonic
 
 from meters.meter import Meter
+from meters.profile import ModbusProfile, ProfileError, load_profile
 from storage.database import connect
 from storage.master import load_meters, master_version, next_turn
-from storage.readings import load_newest
+from storage.readings import load_gaps, load_newest
 
 Now = Callable[[], datetime]
+GAPS_SINCE = timedelta(days=7)
+"""Gaps are looked for as far back: to read a meter's readings takes its time."""
+_GAP_POLLS = 3.0
 READ_AT_LEAST_EVERY_S = 300.0
 """Whatever the counter says: a database may be restored, a clock may be set back."""
 
@@ -74,6 +78,20 @@ def compare(known: Mapping[int, Meter], wanted: Iterable[Meter]) -> Changes:
     return Changes(tuple(added), tuple(left.values()), tuple(changed), tuple(moved))
 
 
+def _longest(meter: Meter) -> timedelta:
+    """Return after how long without a reading there is a gap."""
+    return timedelta(seconds=_GAP_POLLS * meter.poll_every_s)
+
+
+def _has_memory(meter: Meter) -> bool:
+    """Whether a meter keeps records of its own that can be asked for."""
+    try:
+        profile = load_profile(meter.profile)
+    except ProfileError:
+        return False
+    return isinstance(profile, ModbusProfile) and profile.load_profile is not None
+
+
 class MeterWatch:
     """Looks at the database, when asked, for what is new about the meters."""
 
@@ -86,6 +104,9 @@ class MeterWatch:
         """Those known, by `meter_id`."""
         self.newest: dict[int, datetime] = {}
         """When the newest stored reading was measured, of those that came last."""
+        self.gaps: dict[int, list[tuple[datetime, datetime]]] = {}
+        """Between which readings some are missing, of those with a memory of their own
+        that came last: what was being filled when a collector stopped."""
 
     def look(self) -> Changes:
         """Return what is new since the last look; it may take a moment.
@@ -104,6 +125,13 @@ class MeterWatch:
             turn = next_turn(conn, at)
             changes = compare(self.meters, meters)
             self.newest = load_newest(conn, [each.meter_id for each in changes.come])
+            self.gaps = {
+                meter.meter_id: load_gaps(
+                    conn, meter.meter_id, at - GAPS_SINCE, _longest(meter)
+                )
+                for meter in changes.come
+                if _has_memory(meter)
+            }
         self.meters = {meter.meter_id: meter for meter in meters}
         self._version, self._turn, self._read_at = version, turn, monotonic()
         return changes

@@ -260,6 +260,7 @@ class _Collector:
                         [each for each in changes.gone if each.transport is _MODBUS],
                         [each for each in changes.come if each.transport is _MODBUS],
                         self._watch.newest if changes else {},
+                        self._watch.gaps if changes else {},
                     )
                 if is_first:  # only now: before, every meter would be unknown
                     self._start_link()

@@ -1,7 +1,7 @@
 """Reading the reading table: as columns."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 from psycopg import Connection
@@ -84,6 +84,24 @@ def load_newest(
     """Return when the newest reading of each meter was measured, of those with any."""
     rows = conn.execute(SELECT_NEWEST, {"meter_ids": list(meter_ids)}).fetchall()
     return dict(rows)
+
+
+SELECT_GAPS = """
+    SELECT before, measured_at
+      FROM (SELECT measured_at, lag(measured_at) OVER (ORDER BY measured_at) AS before
+              FROM reading
+             WHERE meter_id = %(meter_id)s AND measured_at >= %(since)s) AS pairs
+     WHERE measured_at - before > %(longest)s
+     ORDER BY before
+"""
+
+
+def load_gaps(
+    conn: Connection[TupleRow], meter_id: int, since: datetime, longest: timedelta
+) -> list[tuple[datetime, datetime]]:
+    """Return between which readings of a meter, since a time, more than this passed."""
+    asked = {"meter_id": meter_id, "since": since, "longest": longest}
+    return conn.execute(SELECT_GAPS, asked).fetchall()
 
 
 SELECT_SOURCES = """

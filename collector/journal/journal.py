@@ -186,7 +186,11 @@ class Journal:
             while self._pending or self._dropping is not None:
                 group, self._pending = self._pending, []
                 mark, self._dropping = self._dropping, None
-                refused = await self.in_thread(partial(self._work, group, mark))
+                try:
+                    refused = await self.in_thread(partial(self._work, group, mark))
+                except Exception as exc:
+                    self._fail(group, exc)
+                    raise
                 for pending, why in zip(group, refused, strict=True):
                     if pending.kept.done():  # who asked was cancelled
                         continue
@@ -198,6 +202,13 @@ class Journal:
                 self._watch()
         finally:
             self._committing = None
+
+    def _fail(self, group: Sequence[_Pending], exc: Exception) -> None:
+        """Let nobody wait for what will never be kept."""
+        for pending in (*group, *self._pending):
+            if not pending.kept.done():
+                pending.kept.set_exception(NotKeptError(f"a fault of our own: {exc}"))
+        self._pending = []
 
     def _work(self, group: Sequence[_Pending], mark: Mark | None) -> list[str | None]:
         """Drop, then write; for each of the group return why it is not kept, or None.

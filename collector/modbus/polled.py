@@ -85,6 +85,8 @@ class PolledMeter:
     """Told at every read of a meter that has a clock."""
     newest: datetime | None = None
     """When the newest reading was measured; at first, of those that are committed."""
+    gaps: Sequence[tuple[datetime, datetime]] = ()
+    """Between which committed readings some are missing, at the start."""
     health: Health = field(default_factory=Health)
     _polls: int = 0
     """Complete ones."""

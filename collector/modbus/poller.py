@@ -66,6 +66,8 @@ class _Poll:
         self._backfill = Backfill(
             polled.meter, polled.profile, polled.bus, now, self._put
         )
+        for since, until in polled.gaps:
+            self._backfill.want(since, until)
         self._newest = polled.newest
         self._answered_s: float | None = None
         self._time: Callable[[], float] = asyncio.get_running_loop().time
@@ -121,12 +123,21 @@ class _Poll:
             health.trouble = repr(exc)
         else:
             self._has_answered(parcel)
-            await self._out.put(parcel)
+            await self._hand_on(parcel)
             self._notice_gap()
         finally:
             health.requests += asking.requests
             if asking.requests:
                 health.took(asking.spent_s)
+
+    async def _hand_on(self, parcel: Parcel) -> None:
+        """Hand a poll's parcel on; a fault of ours there costs this one, no more."""
+        try:
+            await self._out.put(parcel)
+        except Exception:  # at the outermost, as above
+            self._counts.answered -= 1
+            self._count(Failure.FAULT)
+            log.exception("What meter %s said was not kept.", self._polled.meter.serial)
 
     def _notice_gap(self) -> None:
         """See whether polls were missed before this one, and have them filled.

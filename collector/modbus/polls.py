@@ -39,6 +39,7 @@ class Polls:
         """Those that should be, but cannot."""
         self._buses: dict[str, ModbusBus] = {}
         self._newest: dict[int, datetime] = {}
+        self._gaps: dict[int, Sequence[tuple[datetime, datetime]]] = {}
         self._said: set[str] = set()
 
     async def follow(
@@ -46,6 +47,7 @@ class Polls:
         gone: Sequence[Meter],
         come: Iterable[Meter],
         newest: Mapping[int, datetime],
+        gaps: Mapping[int, Sequence[tuple[datetime, datetime]]],
     ) -> None:
         """Stop and start polls, but leave alone those of which nothing is new.
 
@@ -56,10 +58,12 @@ class Polls:
         newest : mapping of int to datetime
             When the newest stored reading of those that come was measured, by
             `meter_id`: what is missing since then may be in a meter's memory.
+        gaps : mapping of int to sequence of (datetime, datetime)
+            Between which earlier readings of theirs some are missing.
 
         """
         await self._stop(gone)
-        self._newest = {**self._newest, **newest}
+        self._newest, self._gaps = {**self._newest, **newest}, {**self._gaps, **gaps}
         waiting, self._unpolled = [*self._unpolled.values(), *come], {}
         for number, meter in enumerate(waiting, start=1):
             self._start(meter)
@@ -124,6 +128,7 @@ class Polls:
         polled = PolledMeter.of(meter, profile, bus)
         polled.on_drift = self._on_drift
         polled.newest = self._newest.pop(meter.meter_id, None)
+        polled.gaps = self._gaps.pop(meter.meter_id, ())
         return polled
 
     def _say_once(self, text: str) -> None:

@@ -1,7 +1,9 @@
 """What happened while no collector ran is read from the meters' own memory."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
+
+import pytest
 
 from meters.quantity import Quantity
 from meters.reading import Reading, Source, batch_of
@@ -19,17 +21,29 @@ from tests.fix_broker import HOST
 AWAY = timedelta(hours=2, minutes=7)
 
 
-async def stored_before(url: str, meter_id: int) -> None:
-    """Leave one reading of before the collector stopped."""
-    at = now() - AWAY
+async def stored_before(url: str, meter_id: int, *times: datetime) -> None:
+    """Leave readings of before the collector started."""
     values = {Quantity.ENERGY_IMPORT_KWH: 1.0}
-    last = Reading(meter_id=meter_id, measured_at=at, received_at=at, values=values)
+    known = [
+        Reading(meter_id=meter_id, measured_at=at, received_at=at, values=values)
+        for at in times
+    ]
     conn = await connect_async(url)
     async with conn:
-        await write_batch(conn, batch_of([last]), transport="modbus")
+        await write_batch(conn, batch_of(known), transport="modbus")
 
 
-def test_a_stop_of_the_collector_is_filled_from_a_meters_memory(database) -> None:
+@pytest.mark.parametrize(
+    "known",
+    [
+        pytest.param([now() - AWAY], id="nothing since"),
+        # A collector was back for a moment, and killed before it had filled the gap.
+        pytest.param([now() - AWAY, now() - timedelta(minutes=1)], id="half done"),
+    ],
+)
+def test_a_stop_of_the_collector_is_filled_from_a_meters_memory(
+    database, known
+) -> None:
     # From 10:53 to 13:00: the quarter-hours from 11:00 to 12:45 are eight.
     unit = Unit(
         1,
@@ -51,7 +65,7 @@ def test_a_stop_of_the_collector_is_filled_from_a_meters_memory(database) -> Non
                     "unit": 1,
                 },
             )
-            await stored_before(database, meter.meter_id)
+            await stored_before(database, meter.meter_id, *known)
             async with collecting(database, None, "filler") as counts:
                 await until(lambda: counts[MODBUS].stored >= 9)
         return meter.meter_id
@@ -63,7 +77,7 @@ def test_a_stop_of_the_collector_is_filled_from_a_meters_memory(database) -> Non
         until_now = (now() - AWAY, now() + timedelta(hours=1))
         sources = load_sources(conn, meter_id, *until_now)
         assert sources[Source.LOAD_PROFILE] == 8
-        assert sources[Source.PUSHED] == 1  # as it was before
+        assert sources[Source.PUSHED] == len(known)  # as it was before
         assert sources[Source.POLLED] >= 1
         # Its clock is four minutes ahead, which is said once it is told.
         (hour,) = load_clock_hours(conn, meter_id)

@@ -225,6 +225,7 @@ def ask_about_energy(ask: Asking) -> None:
     for start in (LONG_AGO, NOON):
         ask(readings.load_readings, 1, start + QUARTER, start + HOUR)
         ask(readings.load_sources, 1, start, start + DAY)
+        ask(readings.load_gaps, 1, start, timedelta(minutes=1))
         ask(intervals.load_intervals, 1, start, start + DAY)
         ask(intervals.load_hourly, 1, start, start + DAY)
         ask(intervals.load_daily, 1, (start - DAY).date(), (start + DAY).date())
