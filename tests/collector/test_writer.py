@@ -1,6 +1,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 
 from collector.counting.counts import new_counters
@@ -10,6 +11,7 @@ from meters.meter import Transport
 from meters.quantity import Quantity
 from meters.reading import Reading, batch_of
 from meters.refusal import Reason, Refusal
+from storage import reading_store
 from storage.database import connect
 from tests.collector.master import enter_meters, outcomes, quarantined, stored
 from tests.collector.waiting import until
@@ -137,3 +139,23 @@ def test_of_many_waiting_half_are_taken(waiting, taken) -> None:
         return len(parcels)
 
     assert asyncio.run(run()) == taken
+
+
+def test_who_is_overtaken_again_and_again_tries_later(database, monkeypatch) -> None:
+    (meter,) = enter_meters(database, {"serial": "M1"})
+    look, overtaken = reading_store._new, 7  # noqa: SLF001 - more often than is tried
+
+    async def look_too_early(conn, batch):
+        nonlocal overtaken
+        overtaken -= 1
+        return np.arange(len(batch)) if overtaken >= 0 else await look(conn, batch)
+
+    async def run() -> None:
+        parcels = [Parcel.of(MQTT, [reading(meter.meter_id, n) for n in range(3)])]
+        await written(database, parcels)
+        monkeypatch.setattr(reading_store, "_new", look_too_early)
+        counts = await written(database, parcels)
+        assert (counts.stored, counts.repeated) == (0, 3)
+
+    asyncio.run(run())
+    assert len(stored(database)) == 3
