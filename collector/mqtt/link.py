@@ -19,7 +19,8 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from functools import partial
 
 from collector.mqtt.broker import CONNECT_TIMEOUT_S, BrokerAddress, MqttError
-from collector.mqtt.client import MOST_UNCONFIRMED, MqttClient
+from collector.mqtt.client import MqttClient
+from collector.mqtt.gulping import MOST_UNCONFIRMED
 from collector.mqtt.packets import Message
 from collector.mqtt.window import Taken, Window
 
