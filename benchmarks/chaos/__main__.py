@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from benchmarks.chaos.ground import site_folder
 from benchmarks.chaos.scenarios import IN_TURN, LONG, SCENARIOS, SHORT, Scenario, run
 from benchmarks.chaos.verdict import Verdict
-from benchmarks.chaos.world import Size, World, site_folder
+from benchmarks.chaos.world import Size, World
 from benchmarks.report import machine
 
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from benchmarks.chaos.ground import wait_for
 from benchmarks.chaos.line import Cut
 from benchmarks.chaos.verdict import Verdict
-from benchmarks.chaos.world import COLLECTOR, World, wait_for
+from benchmarks.chaos.world import COLLECTOR, World
 from keywatt.clock import SiteClock
 from keywatt.settings import SETTING_NAMES
 from meters.meter import Transport

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from benchmarks.chaos.ground import site_folder
 from benchmarks.chaos.scenarios import IN_TURN, SCENARIOS, SHORT, Scenario, run
-from benchmarks.chaos.world import Size, World, site_folder
+from benchmarks.chaos.world import Size, World
 from keywatt.settings import SETTING_NAMES
 from tests.support import missing
 
