@@ -24,7 +24,7 @@ from benchmarks.report import machine
 
 def main() -> None:
     """Run and print; exit code 1 where a ledger did not hold."""
-    known = [*SCENARIOS, IN_TURN.name]
+    known = [scenario.name for scenario in (*SCENARIOS.values(), *IN_TURN)]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="only the JSON line")
     parser.add_argument("--minutes", type=float, default=30.0)
@@ -97,7 +97,7 @@ def _campaign(world: World, given: argparse.Namespace) -> Iterator[tuple[str, Ve
 
 
 def _order(only: list[str] | None, chance: random.Random) -> list[Scenario]:
-    every = [s for s in (*SCENARIOS.values(), IN_TURN) if s.can_run]
+    every = [s for s in (*SCENARIOS.values(), *IN_TURN) if s.can_run]
     wanted = [s for s in every if not only or s.name in only]
     if not wanted:
         raise SystemExit(f"{', '.join(only or ())} cannot be run by this Keywatt yet.")
