@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 import psutil
 
 from benchmarks.brokers import running
-from benchmarks.chaos.world import free_ports
+from benchmarks.chaos.ground import free_ports
 from benchmarks.read_modbus import HOST, serve, wait_for
 from benchmarks.report import Result, report
 from collector.mqtt.broker import BrokerAddress

@@ -15,15 +15,16 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from benchmarks.chaos.ground import site_folder
 from benchmarks.chaos.scenarios import IN_TURN, LONG, SCENARIOS, SHORT, Scenario, run
 from benchmarks.chaos.verdict import Verdict
-from benchmarks.chaos.world import Size, World, site_folder
+from benchmarks.chaos.world import Size, World
 from benchmarks.report import machine
 
 
 def main() -> None:
     """Run and print; exit code 1 where a ledger did not hold."""
-    known = [*SCENARIOS, IN_TURN.name]
+    known = [scenario.name for scenario in (*SCENARIOS.values(), *IN_TURN)]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="only the JSON line")
     parser.add_argument("--minutes", type=float, default=30.0)
@@ -96,7 +97,7 @@ def _campaign(world: World, given: argparse.Namespace) -> Iterator[tuple[str, Ve
 
 
 def _order(only: list[str] | None, chance: random.Random) -> list[Scenario]:
-    every = [s for s in (*SCENARIOS.values(), IN_TURN) if s.can_run]
+    every = [s for s in (*SCENARIOS.values(), *IN_TURN) if s.can_run]
     wanted = [s for s in every if not only or s.name in only]
     if not wanted:
         raise SystemExit(f"{', '.join(only or ())} cannot be run by this Keywatt yet.")

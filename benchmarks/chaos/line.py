@@ -96,7 +96,7 @@ class CuttableLine:
 
     async def _up(self) -> None:
         if self._server is None:
-            self._server = await asyncio.start_server(self._serve, HOST, self.port)
+            self._server = await asyncio.start_server(self._begin, HOST, self.port)
             self.port = self._server.sockets[0].getsockname()[1]
 
     async def _down(self) -> None:
@@ -108,13 +108,17 @@ class CuttableLine:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
+    def _begin(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        # A task of ours: Python 3.11's streams complain of theirs being cancelled.
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
         try:
             there, back = await asyncio.open_unix_connection(str(self._socket))
         except OSError:
@@ -122,14 +126,14 @@ class CuttableLine:
             return
         pair = _Pair(self, reader, writer, there, back)
         ways = (asyncio.create_task(pair.forth()), asyncio.create_task(pair.back()))
-        # Python 3.11's streams complain of a server's task that was cancelled.
-        with contextlib.suppress(asyncio.CancelledError):
+        try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        for way in ways:
-            way.cancel()
-        for end in (writer, back):
-            end.transport.abort()
-        await asyncio.wait(ways)
+        finally:
+            for way in ways:
+                way.cancel()
+            for end in (writer, back):
+                end.transport.abort()
+            await asyncio.wait(ways)
 
     def strikes(self, said: bytes) -> Cut | None:
         """Say whether the line breaks at the commit of what a client said."""

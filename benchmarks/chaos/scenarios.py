@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from benchmarks.chaos.ground import wait_for
 from benchmarks.chaos.line import Cut
 from benchmarks.chaos.verdict import Verdict
-from benchmarks.chaos.world import COLLECTOR, World, wait_for
+from benchmarks.chaos.world import COLLECTOR, World
 from keywatt.clock import SiteClock
 from keywatt.settings import SETTING_NAMES
 from meters.meter import Transport
@@ -233,18 +234,30 @@ SCENARIOS: Mapping[str, Scenario] = {
 
 
 def in_turn(world: World, pace: Pace, chance: random.Random) -> None:
-    """Do all of these one after another, under the same load."""
+    """Do all that this site can bear one after another, under the same load."""
+    is_shared = len(world.collectors) > 1
     for scenario in SCENARIOS.values():
-        if scenario.can_run:
+        # Mosquitto 2.0.11 forgets at its end who shares a subscription: until one of
+        # them is back, what it confirms goes nowhere.
+        left_out = scenario.kills_broker if is_shared else len(scenario.collectors) > 1
+        if scenario.can_run and not left_out:
             scenario.blow(world, pace, chance)
             world.heal()
 
 
-IN_TURN = Scenario(
-    name="all-in-turn",
-    tells="all of these one after another, two collectors sharing the messages",
-    blow=in_turn,
-    needs=frozenset({"broker_share", "collector_name", "journal_dir"}),
-    collectors=("one", "two"),
-    kills_broker=True,
+IN_TURN = (
+    Scenario(
+        name="all-in-turn",
+        tells="all of these one after another",
+        blow=in_turn,
+        needs=frozenset({"journal_dir"}),
+        kills_broker=True,
+    ),
+    Scenario(
+        name="all-in-turn-shared",
+        tells="all but the broker's end, two collectors sharing the messages",
+        blow=in_turn,
+        needs=frozenset({"broker_share", "collector_name", "journal_dir"}),
+        collectors=("one", "two"),
+    ),
 )

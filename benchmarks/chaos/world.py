@@ -6,23 +6,24 @@ given since the beginning.
 """
 
 import itertools
-import os
 import random
-import shutil
-import signal
-import socket
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from benchmarks.chaos.line import HOST, CuttableLine
-from benchmarks.chaos.programs import LOOK_EVERY_S, Program
+from benchmarks.chaos.ground import forget_session, free_ports
+from benchmarks.chaos.line import CuttableLine
+from benchmarks.chaos.programs import Program
+from benchmarks.chaos.servers import (
+    broker_program,
+    postgres_program,
+    write_broker_config,
+)
 from benchmarks.chaos.small_disk import Disk, LimitedProcess, tiny_file_system
 from benchmarks.chaos.verdict import Verdict, in_doubt, judge
 from keywatt.embedded import EmbeddedPostgres
@@ -30,27 +31,14 @@ from keywatt.settings import SETTING_NAMES, variable
 from meters.reading import from_utc_us
 from simulators.meter_fleet.ledger_file import GivenTable, read_ledger
 from simulators.meter_fleet.meter_list import fleet_site
-from simulators.meter_fleet.mqtt_frames import DISCONNECT, Login, connect_packet
 from simulators.meter_fleet.plan import FleetPlan, make_fleet
-from storage.database import DatabaseError, connect
+from storage.database import connect
 from storage.migrate import migrate
 from storage.site import apply_site
 
 _SUBSCRIBED_WITHIN_US = 5_000_000
 COLLECTOR = "collector"
 _DAY_MS = 86_400_000
-_MOSQUITTO = """
-listener {port} {host}
-allow_anonymous true
-persistence true
-persistence_location {folder}/
-autosave_on_changes {on_changes}
-autosave_interval {interval}
-max_inflight_messages 1000
-max_queued_messages 0
-max_queued_bytes 0
-log_dest none
-"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +63,7 @@ class World:
         self._breaches = 0
         self._runs = itertools.count(1)
         self._names: tuple[str, ...] = ()
+        self._saves_always = False
         self._share: Mapping[str, str] = {}
         self._unsaved_us: list[tuple[int, int]] = []
         self._collector_kills = 0
@@ -95,8 +84,10 @@ class World:
         server = EmbeddedPostgres(self.folder / "postgres")
         server.prepare()
         self.database_url = server.url
-        self.postgres = self._postgres(server)
-        self.broker = self._broker()
+        logs = self.folder / "logs"
+        self.postgres = postgres_program(server, logs)
+        [self.broker_port] = free_ports(1)
+        self.broker = broker_program(self.folder / "broker", self.broker_port, logs)
         for program in (self.postgres, self.broker):
             program.start()
             self._stack.callback(program.kill)
@@ -138,7 +129,10 @@ class World:
         """
         if always != self._saves_always:
             self.broker.stop()
-            self._write_broker_config(saves_always=always)
+            self._saves_always = always
+            write_broker_config(
+                self.folder / "broker", self.broker_port, saves_always=always
+            )
             self.heal()
 
     def kill_broker(self) -> None:
@@ -257,52 +251,6 @@ class World:
 
     # -- its parts
 
-    def _postgres(self, server: EmbeddedPostgres) -> Program:
-        def is_ready() -> bool:
-            try:
-                connect(server.url).close()
-            except DatabaseError:
-                return False
-            return True
-
-        return Program(
-            name="postgres",
-            command=server.command(),
-            is_ready=is_ready,
-            logs=self.folder / "logs",
-            user=server.system_user,
-            folder=Path("/"),
-            stop_signal=signal.SIGINT,
-        )
-
-    def _broker(self) -> Program:
-        program = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin")
-        if program is None:
-            raise SystemExit("Mosquitto is not installed: apt-get install mosquitto")
-        folder = self.folder / "broker"
-        folder.mkdir()
-        [self.broker_port] = free_ports(1)
-        self._write_broker_config(saves_always=False)
-        return Program(
-            name="broker",
-            command=[program, "-c", str(folder / "mosquitto.conf")],
-            is_ready=lambda: _listens(self.broker_port),
-            logs=self.folder / "logs",
-        )
-
-    def _write_broker_config(self, *, saves_always: bool) -> None:
-        self._saves_always, folder = saves_always, self.folder / "broker"
-        config = _MOSQUITTO.format(
-            port=self.broker_port,
-            host=HOST,
-            folder=folder,
-            on_changes=str(saves_always).lower(),
-            interval=1 if saves_always else 1800,
-        )
-        if os.geteuid() == 0:  # it would give up its rights, and with them its folder
-            config = f"user root\n{config}"
-        (folder / "mosquitto.conf").write_text(config)
-
     def _collector(self, name: str, settings: Mapping[str, str]) -> Program:
         folder = self.folder / name
         (folder / "journal").mkdir(parents=True, exist_ok=True)
@@ -367,65 +315,3 @@ class World:
 _UNITS_PER_PORT = 10
 _QUIET_S, _PATIENCE_S = 1.0, 15.0
 """So long nothing more is stored: then it is over, or given up."""
-
-
-@contextmanager
-def site_folder(keep: Path | None = None) -> Iterator[Path]:
-    """Yield a folder that is not there yet: one to keep, or one that goes afterwards.
-
-    Not one of pytest's: those are closed to the database's user at every start of it.
-    """
-    if keep is not None:
-        yield keep.absolute()
-        return
-    folder = Path(tempfile.mkdtemp(prefix="keywatt-chaos-"))
-    folder.chmod(0o711)
-    try:
-        yield folder / "site"
-    finally:
-        shutil.rmtree(folder)
-
-
-def free_ports(count: int) -> Sequence[int]:
-    """Return so many ports in a row on which nothing listens."""
-    for first in range(20_000 + os.getpid() % 100 * 100, 60_000, count):
-        ports = range(first, first + count)
-        if all(_is_free(port) for port in ports):
-            return ports
-    raise SystemExit("There are not enough free ports.")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-        return True
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex((HOST, port)) == 0
-
-
-def forget_session(broker_port: int, name: str) -> None:
-    """Let the broker forget a client and all that it keeps for it."""
-    with socket.create_connection((HOST, broker_port), timeout=10) as line:
-        line.sendall(connect_packet(Login(client_id=name)) + DISCONNECT)
-        while line.recv(1024):
-            pass
-
-
-Wait = Callable[[], bool]
-
-
-def wait_for(holds: Wait, what: str, within_s: float = 30.0) -> None:
-    """Wait until something holds; RuntimeError if it does not in time."""
-    deadline_s = time.monotonic() + within_s
-    while not holds():
-        if time.monotonic() > deadline_s:
-            raise RuntimeError(f"Waited in vain for {what}.")
-        time.sleep(LOOK_EVERY_S)

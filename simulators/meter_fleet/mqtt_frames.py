@@ -41,6 +41,8 @@ class Will:
 
     topic: str
     payload: bytes
+    undone: bytes = b"online"
+    """What the client itself says there while it is connected."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

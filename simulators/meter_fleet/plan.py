@@ -150,6 +150,8 @@ def _can_have(meter: LightMeter, fault: Fault) -> bool:
         return False
     if fault in (Fault.CLOCK_DRIFT, Fault.SUMMER_CLOCK):
         return meter.has_clock
+    if fault is Fault.LAST_WILL and not isinstance(meter.profile, ModbusProfile):
+        return meter.profile.presence is not None
     if fault is Fault.BURST and not isinstance(meter.profile, ModbusProfile):
         return meter.profile.batch is not None
     return meter.transport is Transport.MQTT or meter.place is not None

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 
 from meters.meter import Transport
 from meters.profile import ModbusProfile
+from simulators.meter_fleet.fault_request import FleetFaultError
 from simulators.meter_fleet.faults import Fault
 from simulators.meter_fleet.ledger import Ledger, Standing
 from simulators.meter_fleet.meter import LightMeter
@@ -25,8 +26,6 @@ from simulators.meter_fleet.strikes import strike_all
 from simulators.simulator_error import SimulatorError
 
 _TICK_S = 0.01
-STATUS_TOPIC = "keywatt/meters/{serial}/status"
-"""Where a meter that has a last will says `online`, and the broker `offline` for it."""
 
 
 async def run_meter_fleet(run: FleetRun, stop: asyncio.Event) -> FleetReport:
@@ -136,8 +135,7 @@ class _Work:
         ]
         for number, meter in enumerate(meters):
             if meter.index in self._wills:
-                topic = STATUS_TOPIC.replace("{serial}", meter.serial)
-                will = Will(topic=topic, payload=b"offline")
+                will = _will(meter)
                 yield (
                     meter.index,
                     self._line(place, Login(client_id=meter.serial, will=will)),
@@ -158,7 +156,7 @@ class _Work:
         will = line.will
         if will is None:
             return lambda: None
-        online = Message(will.topic, b"online", retain=True)
+        online = Message(will.topic, will.undone, retain=True)
 
         def greet() -> None:
             line.post(online)
@@ -204,6 +202,19 @@ async def _until_connected(lines: Sequence[MqttLine], stop: asyncio.Event) -> No
 
 def _has_will(meter: LightMeter) -> bool:
     return any(spell.fault is Fault.LAST_WILL for spell in meter.spells)
+
+
+def _will(meter: LightMeter) -> Will:
+    """Return what the broker says for a meter that vanished, as its profile has it."""
+    profile = meter.profile
+    presence = None if isinstance(profile, ModbusProfile) else profile.presence
+    if presence is None:
+        raise FleetFaultError(f"Meter {meter.serial} has no last will.")
+    return Will(
+        topic=presence.topic.replace("{serial}", meter.serial),
+        payload=presence.offline.encode(),
+        undone=presence.online.encode(),
+    )
 
 
 def _unit(meter: LightMeter, ledger: Ledger) -> tuple[int, FleetUnit]:

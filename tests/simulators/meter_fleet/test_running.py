@@ -20,7 +20,7 @@ from simulators.meter_fleet.mqtt_line import BrokerPlace
 from simulators.meter_fleet.plan import FleetPlan, make_fleet
 from simulators.meter_fleet.reckoning import reckon
 from simulators.meter_fleet.report import FleetReport, FleetRun
-from simulators.meter_fleet.running import STATUS_TOPIC, run_meter_fleet
+from simulators.meter_fleet.running import run_meter_fleet
 from simulators.simulator_error import SimulatorError
 from storage.database import connect
 from storage.site import apply_site
@@ -173,7 +173,7 @@ def test_a_meter_with_a_will_says_that_it_is_there_and_the_broker_that_it_went(
 
         stop = asyncio.Event()
         serial = make_fleet(plan)[0].serial
-        topic = STATUS_TOPIC.replace("{serial}", serial)
+        topic = f"keywatt/meters/{serial}/status"  # as the profile has it
         async with heard_at(mosquitto, topic) as heard:
             fleet = asyncio.create_task(run_meter_fleet(run, stop))
             await until(lambda: heard[-2:] == [b"offline", b"online"])
