@@ -16,8 +16,9 @@ from meters.refusal import Reason
 
 GREATEST = 1e15
 """Beyond what any meter shows, of any quantity: fifteen digits are the most."""
-FURTHEST_AHEAD = timedelta(hours=1)
-"""A meter's clock may run ahead of ours by this much."""
+FURTHEST_AHEAD = timedelta(hours=2)
+"""A meter's clock may run ahead of ours by this much: more than by an hour of summer
+time, on either side, so that no honest reading is refused for it."""
 CLOCKS_BEGIN = datetime(1999, 12, 31, tzinfo=UTC)
 """Clocks that were never set count from 1970 or from 2000, in whatever zone."""
 _BEGIN_US = utc_us(CLOCKS_BEGIN)
@@ -69,7 +70,7 @@ def check(
     if measured_at - now > FURTHEST_AHEAD:
         return Objection(
             Reason.FAR_FUTURE,
-            f"The measured time {measured_at.isoformat()} is more than an hour ahead "
+            f"The measured time {measured_at.isoformat()} is more than 2 hours ahead "
             f"of {now.isoformat()}.",
         )
     if measured_at < CLOCKS_BEGIN:

@@ -132,9 +132,9 @@ def cut_commits(world: World, pace: Pace, chance: random.Random) -> None:
 
 
 def set_clock_back(world: World, pace: Pace, _chance: random.Random) -> None:
-    """Have the collectors' clock half an hour ahead, then set it back by an hour."""
+    """Set the collectors' clock back by an hour, and a little more."""
     world.is_clock_believed = False
-    for off in (timedelta(minutes=30), timedelta(minutes=-30)):
+    for off in (timedelta(0), timedelta(minutes=-61)):
         clock = SiteClock.starting(datetime.now(UTC) + off, 1.0)
         world.restart_collectors({"clock": str(clock)})
         time.sleep(pace.load_s)

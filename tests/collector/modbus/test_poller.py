@@ -54,7 +54,7 @@ def test_a_reading_bears_the_meters_time_where_it_has_one() -> None:
 @pytest.mark.parametrize(
     ("clock", "reason"),
     [
-        pytest.param(AT + timedelta(hours=2), Reason.FAR_FUTURE, id="far future"),
+        pytest.param(AT + timedelta(hours=3), Reason.FAR_FUTURE, id="far future"),
         pytest.param(
             AT - timedelta(days=2), Reason.BEFORE_INSTALLATION, id="not yet installed"
         ),

@@ -74,7 +74,7 @@ def test_a_good_message_is_a_reading() -> None:
             payload(energy_import_kwh=2e15), Reason.OUT_OF_RANGE, id="out of range"
         ),
         pytest.param(
-            payload(time="2026-03-01T13:00:01Z"), Reason.FAR_FUTURE, id="far future"
+            payload(time="2026-03-01T14:00:01Z"), Reason.FAR_FUTURE, id="far future"
         ),
         pytest.param(
             payload(time="2025-12-31T23:59:59Z"),
