@@ -1,5 +1,6 @@
 """The demo's programs: what each is started with, and when it is ready."""
 
+import asyncio
 import http.client
 import json
 import os
@@ -9,11 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from collector.mqtt.broker import BrokerAddress
 from keywatt.clock import SiteClock
 from keywatt.demo.state import State, answers
 from keywatt.embedded import EmbeddedPostgres, broker_command
 from keywatt.parts import Part
-from keywatt.settings import PREFIX, variable
+from keywatt.settings import PREFIX, Settings, variable
+from meters.profile import MqttProfile, load_profile
+from meters.topic import subscription
 from storage.database import DatabaseError, connect
 
 BROKER = "broker"
@@ -90,6 +94,29 @@ def broker_part(port: int) -> Part:
     return Part(
         name=BROKER, command=broker_command(port), is_ready=lambda: answers(port)
     )
+
+
+def open_session(port: int) -> None:
+    """Have the broker keep what meters publish before the collector is there."""
+    from collector.mqtt.link import MqttLink  # noqa: PLC0415 - not for a demo's start
+
+    broker = BrokerAddress(host="127.0.0.1", port=port)
+    name = Settings.model_fields["collector_name"].default
+
+    async def subscribe() -> None:
+        link = MqttLink(broker, client_id=name, on_message=lambda *_: None)
+        link.listen((subscription(_house_payload()),))
+        await link.connect()
+        await link.close()
+
+    asyncio.run(subscribe())
+
+
+def _house_payload() -> MqttProfile:
+    profile = load_profile("keywatt-json")
+    if not isinstance(profile, MqttProfile):
+        raise TypeError("keywatt-json is a profile of MQTT")
+    return profile
 
 
 def service_parts(

@@ -132,16 +132,17 @@ def start_site(
         wishes, state, parts, screen, addresses=addresses, database_url=postgres.url
     )
     services = service_parts(state, site.database_url, addresses, site.clock)
-    early = [COLLECTOR] if wishes.headless else [COLLECTOR, DASHBOARD]
+    site_parts.open_session(addresses.broker_port)
+    early = [METERS] if wishes.headless else [METERS, DASHBOARD]
     parts.launch(*(services[name] for name in early))
     history_to = site.clock.now()
     _fill_history(site, history_to)
     with connect(site.database_url) as conn:
         backlog = load_backlog(conn).days
     parts.launch(services[WORKER])
-    parts.await_ready(COLLECTOR)
-    # Not before the collector: the broker keeps messages only for who has subscribed.
-    parts.start(services[METERS])
+    # Not before the meters: it would back off from those that do not answer yet.
+    parts.await_ready(METERS)
+    parts.start(services[COLLECTOR])
     _close_gap(site, history_to)
     _settle(site, backlog)
     parts.await_ready(*parts.names)
