@@ -40,10 +40,6 @@ class SparkplugEdge:
         session = Metric(name=BIRTH_DEATH, datatype=DataType.INT64, value=self._session)
         return self._sent(Kind.NDEATH, None, SparkplugPayload(metrics=(session,)))
 
-    def reconnected(self) -> None:
-        """Begin another session: its will and births have the next number."""
-        self._session = (self._session + 1) % 256
-
     def birth(
         self, at: datetime, devices: Mapping[str | None, Values | None]
     ) -> list[Sent]:

@@ -55,10 +55,6 @@ class SparkplugVoice:
             return self.edge.birth(measured_at, {self._device: values})
         return [self.edge.data(self._device, [(measured_at, values)])]
 
-    def reborn(self) -> None:
-        """Be born again with the next reading, as Node Control/Rebirth asks."""
-        self._is_born = False
-
 
 def voice_of(profile: MqttProfile, serial: str) -> Voice:
     """Return how a meter of a profile speaks.

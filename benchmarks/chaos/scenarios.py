@@ -116,7 +116,7 @@ def kill_broker(world: World, pace: Pace, chance: random.Random) -> None:
         world.kill_broker()
         time.sleep(chance.uniform(0.0, pace.between_s))
         world.broker.start()
-        world.await_broker()
+        world.broker.await_ready()
 
 
 def cut_commits(world: World, pace: Pace, chance: random.Random) -> None:

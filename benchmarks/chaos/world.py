@@ -36,7 +36,6 @@ from storage.database import connect
 from storage.migrate import migrate
 from storage.site import apply_site
 
-_SUBSCRIBED_WITHIN_US = 5_000_000
 COLLECTOR = "collector"
 _DAY_MS = 86_400_000
 
@@ -141,17 +140,6 @@ class World:
         saved = self.folder / "broker" / "mosquitto.db"
         saved_us = saved.stat().st_mtime_ns // 1000 if saved.exists() else 0
         self._unsaved_us.append((saved_us, self.broker.killed_us[-1]))
-
-    def await_broker(self) -> None:
-        """Wait until it serves again.
-
-        Mosquitto 2.0.11 keeps no shared subscription on disk: until the collectors
-        subscribe again, what it confirms goes to nobody.
-        """
-        self.broker.await_ready()
-        if self._share:
-            back_us = time.time_ns() // 1000 + _SUBSCRIBED_WITHIN_US
-            self._unsaved_us.append((self.broker.killed_us[-1], back_us))
 
     def restart_collectors(self, settings: Mapping[str, str]) -> None:
         """Start the same collectors anew, with settings beside their own."""

@@ -12,7 +12,7 @@ ten thousand meters need little memory.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -104,11 +104,6 @@ class Ledger:
                 standing,
                 given.faults,
             )
-
-    def enter_all(self, given: Iterable[Given], standing: Standing) -> None:
-        """Add several."""
-        for each in given:
-            self.enter(each, standing)
 
     def summary(self) -> Summary:
         """Return what it holds so far."""

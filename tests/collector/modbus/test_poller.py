@@ -170,6 +170,38 @@ def test_no_fault_of_one_meter_ends_its_poll(caplog) -> None:
     assert said[0].exc_info is not None
 
 
+class FullOfFaults:
+    """Takes every other parcel only."""
+
+    def __init__(self) -> None:
+        self.given = 0
+
+    async def put(self, _parcel) -> None:
+        self.given += 1
+        if self.given % 2:
+            raise RuntimeError("a fault of our own")
+
+
+def test_what_cannot_be_handed_on_is_one_poll_failed_and_no_more(caplog) -> None:
+    unit, sink, counts = Unit(1), FullOfFaults(), Counts()
+
+    async def run() -> None:
+        async with gateway(unit) as port:
+            bus = ModbusBus.tcp(HOST, port, timeout_s=1.0)
+            one = polled(meter(1, port, poll_every_s=0.01), bus)
+            running = asyncio.create_task(poll(one, sink, counts, lambda: AT))
+            await until(lambda: sink.given >= 6 or running.done())
+            running.cancel()
+            await asyncio.wait([running])
+            bus.close()
+            assert running.cancelled()
+
+    asyncio.run(run())
+    assert counts.failed == (sink.given + 1) // 2
+    assert counts.answered == sink.given // 2
+    assert "What meter M1 said was not kept." in caplog.text
+
+
 def test_a_removed_meter_is_asked_no_more() -> None:
     # Removed at AT; by a clock that a request moves on by a second.
     clock = [AT - timedelta(seconds=2.5)]
