@@ -43,7 +43,8 @@ BEGIN
     ELSIF FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'exclusion_violation', MESSAGE = format(
             'Meters %s and %s cannot both be the %s meter of point %s at one time: give '
-            'the one that left a removed_at.', mine.serial, other.serial, mine.role, mine.point_id);
+            'the one that left a removed_at.',
+            mine.serial, other.serial, mine.role, mine.point_id);
     END IF;
     IF mine.removed_at IS NOT NULL THEN
         RETURN;

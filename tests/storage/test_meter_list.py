@@ -246,7 +246,9 @@ METER_BY_HAND = """
     [
         pytest.param(9, 3, None, None, id="where there is place"),
         pytest.param(1, 3, None, "stay at 192.0.2.10:502/1", id="address"),
-        pytest.param(9, 2, None, "cannot be at point 2 at one time", id="point"),
+        pytest.param(
+            9, 2, None, "cannot both be the main meter of point 2", id="point"
+        ),
         pytest.param(9, 3, 2, "Meter A cannot be at two points", id="meter"),
     ],
 )

@@ -112,9 +112,15 @@ def test_policies_stand(timescale: Store) -> None:
     assert policies == [
         ("energy_interval", "policy_compression", "30 days"),
         ("energy_interval", "policy_retention", "10 years"),
+        ("energy_interval_past", "policy_compression", "30 days"),
+        ("energy_interval_past", "policy_retention", "10 years"),
         ("meter_count", "policy_retention", "1 year 1 mon"),
+        ("meter_interval", "policy_compression", "30 days"),
+        ("meter_interval", "policy_retention", "1 year 1 mon"),
         ("reading", "policy_compression", "30 days"),
         ("reading", "policy_retention", "1 year 1 mon"),
+        ("settled_day", "policy_compression", "60 days"),
+        ("settled_day", "policy_retention", "10 years"),
     ]
 
 
