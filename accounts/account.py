@@ -6,6 +6,14 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 
+class Role(StrEnum):
+    """What a meter is for at its point."""
+
+    MAIN = "main"
+    CHECK = "check"
+    """Counts the same supply beside the main meter."""
+
+
 class Sector(StrEnum):
     """What a key account does for a living."""
 
@@ -42,6 +50,10 @@ class Point:
     account_id: int
     name: str
     contract_demand_kw: float | None
+    contract_kva: float | None = None
+    """The most its transformers and its connection can carry."""
+    feeds: bool = False
+    """Has something that can feed the grid."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,3 +71,4 @@ class Installation:
     """Counts run modulo 10 ** register_digits."""
     register_resolution: float
     """kWh (kvarh) of one register count, such as 0.01."""
+    role: Role = Role.MAIN

@@ -17,7 +17,7 @@ from alerts.desk import take_step
 from alerts.deviation import Change, Evidence, Replay, Standing
 from alerts.lifecycle import KEYWATT, Action, Step
 from analytics.expectation import LOOK_BACK_DAYS, Span, layout
-from analytics.settle import Intervals
+from analytics.settlement.intervals import Intervals
 from meters.reading import from_utc_us, utc_us
 from reports.expectation import calendar_of
 from storage.alerts import Alert, load_planned_changes, lock_standing_alert, open_alert

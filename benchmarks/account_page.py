@@ -21,7 +21,7 @@ from psycopg.rows import TupleRow
 from accounts.account import Sector
 from accounts.site import MqttConnection, Site, SiteAccount, SiteMeter, SitePoint
 from accounts.tariff import Prices, Tariff
-from analytics.settle import Intervals
+from analytics.settlement.intervals import Intervals
 from benchmarks.report import Result, report
 from benchmarks.servers import temporary_postgres
 from dashboard import charts
@@ -31,7 +31,7 @@ from reports.portfolio import account_today
 from reports.writing import Reader
 from storage.database import connect
 from storage.health import load_server
-from storage.intervals import store_intervals
+from storage.interval_store import store_intervals
 from storage.master import apply_site, load_points
 from storage.migrate import migrate
 

@@ -150,3 +150,16 @@ def take_dirty(
     asked = {"limit": limit, "point_id": point_id, "before": before}
     with conn.cursor(row_factory=class_row(DirtyDay)) as cur:
         return cur.execute(TAKE_DIRTY, asked).fetchall()
+
+
+# The second number is that of no day: TAKE_DIRTY counts from 2000.
+LOCK_POINT = "SELECT pg_try_advisory_xact_lock(%(point_id)s, -2147483648)"
+
+
+def lock_point(conn: Connection[TupleRow], point_id: int) -> bool:
+    """Have a point to oneself until the transaction ends; False if another has it.
+
+    Settling a day may settle those beside it, which are not dirty.
+    """
+    row = conn.execute(LOCK_POINT, {"point_id": point_id}).fetchone()
+    return bool(row and row[0])

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from psycopg import Connection
 from psycopg.rows import TupleRow, class_row, dict_row
 
-from accounts.account import Account, Installation, Point, Sector
+from accounts.account import Account, Installation, Point, Role, Sector
 from accounts.equipment import ShiftableProcess
 from accounts.tariff import Tariff
 from meters.meter import Framing, Meter, Transport
@@ -95,7 +95,7 @@ def _account(row: dict[str, Any]) -> Account:  # Any: a database row
 
 
 SELECT_POINT = """
-    SELECT point_id, account_id, name, contract_demand_kw
+    SELECT point_id, account_id, name, contract_demand_kw, contract_kva, feeds
       FROM point
      WHERE (%(account_id)s::int IS NULL OR account_id = %(account_id)s)
        AND (%(point_id)s::int IS NULL OR point_id = %(point_id)s)
@@ -196,7 +196,7 @@ def next_turn(conn: Connection[TupleRow], now: datetime) -> datetime | None:
 
 SELECT_INSTALLATIONS = """
     SELECT installation_id, point_id, meter_id, installed_at, removed_at,
-           ratio, register_digits, register_resolution
+           ratio, register_digits, register_resolution, role
       FROM installation
      WHERE point_id = %(point_id)s
      ORDER BY installed_at
@@ -204,9 +204,10 @@ SELECT_INSTALLATIONS = """
 
 
 def load_installations(conn: Connection[TupleRow], point_id: int) -> list[Installation]:
-    """Return which meters sat at a point, oldest first."""
-    with conn.cursor(row_factory=class_row(Installation)) as cur:
-        return cur.execute(SELECT_INSTALLATIONS, {"point_id": point_id}).fetchall()
+    """Return which meters sat at a point, in either role, oldest first."""
+    with conn.cursor(row_factory=dict_row) as cur:
+        rows = cur.execute(SELECT_INSTALLATIONS, {"point_id": point_id}).fetchall()
+    return [Installation(**row | {"role": Role(row["role"])}) for row in rows]
 
 
 SELECT_TARIFF = """

@@ -36,26 +36,38 @@ SELECT_READINGS = """
               FROM reading
              WHERE meter_id = %(meter_id)s
                AND measured_at >= coalesce(
-                       (SELECT max(measured_at) FROM reading
-                         WHERE meter_id = %(meter_id)s AND measured_at < %(start)s),
+                       (SELECT min(measured_at)
+                          FROM (SELECT measured_at FROM reading
+                                 WHERE meter_id = %(meter_id)s
+                                   AND measured_at < %(start)s
+                                 ORDER BY measured_at DESC LIMIT %(beyond)s) AS own),
                        %(start)s)
                AND measured_at <= coalesce(
-                       (SELECT min(measured_at) FROM reading
-                         WHERE meter_id = %(meter_id)s AND measured_at >= %(stop)s),
+                       (SELECT max(measured_at)
+                          FROM (SELECT measured_at FROM reading
+                                 WHERE meter_id = %(meter_id)s
+                                   AND measured_at >= %(stop)s
+                                 ORDER BY measured_at LIMIT %(beyond)s) AS own),
                        %(stop)s)
              ORDER BY measured_at) AS wanted
 """
 
 
 def load_readings(
-    conn: Connection[TupleRow], meter_id: int, start: datetime, stop: datetime
+    conn: Connection[TupleRow],
+    meter_id: int,
+    start: datetime,
+    stop: datetime,
+    *,
+    beyond: int = 1,
 ) -> ReadingBatch:
     """Return a meter's readings in [start, stop), and the nearest on either side.
 
-    The neighbours are there to interpolate registers at the window's edges; the arrays
-    are sorted by time.
+    The neighbours, `beyond` on each side, are there to interpolate registers at the
+    window's edges and to tell which readings there are believed; the arrays are sorted
+    by time.
     """
-    window = {"meter_id": meter_id, "start": start, "stop": stop}
+    window = {"meter_id": meter_id, "start": start, "stop": stop, "beyond": beyond}
     row = conn.cursor(binary=True).execute(SELECT_READINGS, window).fetchone()
     measured, received, *columns = row if row is not None else ()
     measured_us = times_of(measured)

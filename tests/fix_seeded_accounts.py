@@ -11,10 +11,10 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from accounts.tariff import Prices, Tariff
-from analytics.settle import Intervals
+from analytics.settlement.intervals import Intervals
 from meters.reading import from_utc_us, utc_us
 from storage.database import connect
-from storage.intervals import ENSURE_PARTITIONS, store_intervals
+from storage.interval_store import ENSURE_PARTITIONS, store_intervals
 
 QUARTER_US = 15 * 60 * 1_000_000
 SEOUL = ZoneInfo("Asia/Seoul")

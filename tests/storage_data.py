@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from accounts.site import Site
-from analytics.settle import Intervals
+from analytics.settlement.intervals import Intervals
 from meters.presence import Presence
 from meters.quantity import COLUMN, QUANTITIES, Quantity
 from meters.reading import ReadingBatch, utc_us

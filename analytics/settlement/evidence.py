@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -99,6 +101,7 @@ def fittings_of(
     most_kw: float | None = None,
     readings_at_swaps: Mapping[tuple[int, Quantity], tuple[int | None, int | None]]
     | None = None,
+    changes: Mapping[int, Sequence[tuple[datetime, Fraction]]] | None = None,
 ) -> dict[Quantity, tuple[Fitting, ...]]:
     """Make the fittings of a point's registers out of its installations.
 
@@ -110,6 +113,8 @@ def fittings_of(
         The most that can be drawn here. What is fed is not bounded by it. [kW]
     readings_at_swaps
         Opening and closing counts, by installation and quantity.
+    changes
+        Later multipliers by installation, each with the moment from which it holds.
 
     Raises
     ------
@@ -129,7 +134,11 @@ def fittings_of(
             )
             each.append(
                 Fitting.of(
-                    installation, most_kw=bound, opening=opening, closing=closing
+                    installation,
+                    most_kw=bound,
+                    opening=opening,
+                    closing=closing,
+                    changes=(changes or {}).get(installation.installation_id, ()),
                 )
             )
         fittings[quantity] = tuple(each)

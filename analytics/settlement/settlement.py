@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from analytics.settle import Intervals, Quality
+from analytics.settlement.intervals import Intervals, Quality
 from analytics.settlement.method import Method, State
 from analytics.settlement.quanta import as_energy
 from analytics.settlement.verdict import Verdict
@@ -106,7 +106,7 @@ class Settlement:
         return self.energy(Quantity.ENERGY_IMPORT_KWH)
 
     def as_intervals(self) -> Intervals:
-        """Return what is stored today."""
+        """Return what is stored."""
         names = np.array([""] * 256, dtype="<U24")
         for each in Method:
             names[each] = each.text
@@ -122,4 +122,7 @@ class Settlement:
             leading_kvarh=self.energy(Quantity.ENERGY_LEADING_KVARH),
             quality=quality[self.state],
             method=np.where(missing, self.cause, method),
+            confidence=self.confidence,
+            status=self.status,
+            firm=self.firm,
         )

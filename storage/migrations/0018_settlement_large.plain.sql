@@ -9,14 +9,15 @@ CREATE TABLE energy_interval_past (
 ) PARTITION BY RANGE (start);
 
 -- What the rules said of a point's local day, each with the figures that led to it; a
--- row whenever that changed. Verdicts: analytics/settlement/verdict.py as JSON.
+-- row whenever that changed: analytics/settlement/verdict.py as JSON.
 CREATE TABLE settled_day (
     point_id     int NOT NULL,
     local_day    date NOT NULL,
     settled_at   timestamptz NOT NULL,
     rules        text NOT NULL,          -- name of the rule set
     worst        smallint NOT NULL,
-    verdicts     jsonb NOT NULL,
+    verdicts     jsonb NOT NULL,         -- what warned or failed
+    held         jsonb NOT NULL,         -- what passed or was skipped, when judged
     PRIMARY KEY (point_id, local_day, settled_at)
 ) PARTITION BY RANGE (local_day);
 

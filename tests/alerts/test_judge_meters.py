@@ -13,7 +13,7 @@ from meters.presence import Presence
 from storage.alerts import Alert, load_alerts, load_events
 from storage.clocks import store_drifts
 from storage.database import connect, connect_async
-from storage.intervals import ENSURE_PARTITIONS
+from storage.interval_store import ENSURE_PARTITIONS
 from tests.fix_seeded_accounts import INSERT_READING, NOW, add_account
 from tests.fix_timescale import Store
 from tests.storage_data import tell_presence

@@ -18,7 +18,7 @@ from accounts.site import (
     SitePoint,
 )
 from accounts.tariff import Prices, Tariff
-from analytics.settle import Intervals
+from analytics.settlement.intervals import Intervals
 from collector.counting.counts import Counts, new_counters
 from collector.mqtt.broker import BrokerAddress
 from collector.mqtt.publish import connected

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from accounts.calendar import SiteCalendar
-from analytics.settle import Intervals, Quality
+from analytics.settlement.intervals import Intervals, Quality
 from meters.quantity import REGISTERS, Quantity
 from meters.reading import from_utc_us
 from simulators.replay_file import read_series

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from psycopg.errors import RaiseException
 
-from analytics.settle import Intervals
+from analytics.settlement.intervals import Intervals
+from analytics.settlement.verdict import Status
 from keywatt.settling import Settled, settle_point
 from meters.quantity import COLUMN, Quantity
 from storage.database import connect
@@ -15,6 +16,7 @@ from storage.dirty import mark_touched, take_dirty
 from storage.intervals import load_intervals
 from storage.judging import GRACE, lock_judged_to, points_due, store_judged_to
 from storage.master import load_points
+from storage.settled_days import SettledDay, load_settled_days
 from storage.site import apply_site
 from tests.fix_seeded_accounts import add_account
 from tests.registers import part, readings_of, write
@@ -45,13 +47,15 @@ class Point:
 
     def causes(self) -> list[str]:
         """Why each missing interval is missing."""
+        settled = self.intervals()
+        return settled.method[settled.quality == "missing"].tolist()
+
+    def days(self) -> list[SettledDay]:
+        """What the rules said."""
         with connect(self.url) as conn:
-            found = conn.execute(
-                "SELECT method FROM energy_interval"
-                " WHERE point_id = %s AND quality = 'missing' ORDER BY start",
-                (self.point_id,),
+            return load_settled_days(
+                conn, self.point_id, date(2026, 1, 1), date(2027, 12, 31)
             )
-            return [cause for (cause,) in found]
 
     def kwh(self) -> list[float]:
         return self.intervals().import_kwh.tolist()
@@ -98,30 +102,57 @@ def test_a_silent_meter_leaves_missing_intervals_after_the_grace(point) -> None:
     assert np.isnan(point.kwh()[2])
 
 
-def test_a_gap_that_is_over_is_missing_at_once_and_filled_by_late_readings(
+def test_a_gap_that_is_over_is_estimated_at_once_and_measured_by_late_readings(
     point,
 ) -> None:
     every = readings_of(point.meter_id, START, LOAD_KW)
     now = START + 8 * QUARTER
     write(point.url, part(every, np.array([0, 1, 2, 5, 6, 7, 8])))
     point.settle(now)
-    # Boundaries 3 and 4 are unknown: their neighbours are 45 minutes apart.
-    assert np.isnan(point.kwh()).tolist() == [
-        False, False, True, True, True, False, False, False
-    ]  # fmt: skip
+    # Boundaries 3 and 4 are unknown, their neighbours 45 minutes apart: the register
+    # says 20 + 25 + 50 = 95 kWh, and there is no other day to shape them.
+    kwh = point.kwh()
+    assert kwh[:2] + kwh[5:] == [25, 30, 25, 25, 25]
+    assert kwh[2:5] == pytest.approx([95 / 3] * 3, abs=0.01)
+    assert sum(kwh[2:5]) == pytest.approx(95, abs=1e-9)
+    found = point.intervals()
+    assert found.quality.tolist() == (
+        ["measured"] * 2 + ["estimated"] * 3 + ["measured"] * 3
+    )
+    assert found.method.tolist() == [""] * 2 + ["linear"] * 3 + [""] * 3
+    assert found.confidence.tolist() == [1, 1, 0.5, 0.5, 0.5, 1, 1, 1]
+    assert found.firm.tolist() == [True] * 2 + [False] * 3 + [True] * 3
     write(point.url, part(every, np.array([3, 4])))
     settled = point.settle(now)
     assert (settled.intervals_changed, settled.first_start) == (3, START + 2 * QUARTER)
     assert point.kwh() == [25, 30, 20, 25, 50, 25, 25, 25]
 
 
-def test_days_without_a_reading_in_between_are_missing_not_absent(point) -> None:
+def test_days_without_a_reading_in_between_are_estimated_not_absent(point) -> None:
     every = readings_of(point.meter_id, START, np.full(96 * 4, 100.0))
     inside = np.concatenate([np.arange(97), np.arange(96 * 3, 96 * 4 + 1)])
     write(point.url, part(every, inside))
     point.settle(START + timedelta(days=4))
-    missing = (point.intervals().quality == "missing").reshape(4, 96).sum(axis=1)
-    assert missing.tolist() == [0, 96, 96, 0]
+    settled = point.intervals()
+    estimated = (settled.quality == "estimated").reshape(4, 96).sum(axis=1)
+    assert estimated.tolist() == [0, 96, 96, 0]
+    # What the register counted meanwhile: two days of 96 quarters of 25 kWh.
+    assert settled.import_kwh[96:288].sum() == pytest.approx(2 * 96 * 25, abs=1e-6)
+
+
+def test_a_hole_is_settled_as_a_whole_once_it_ends(point) -> None:
+    # A silent meter is guessed day by day; what it says when it is back is for all of
+    # them, though only the last day is touched.
+    every = readings_of(point.meter_id, START, np.full(96 * 4, 100.0))
+    write(point.url, part(every, slice(49)))
+    point.settle(START + timedelta(days=3))
+    assert set(point.intervals().quality[48:]) == {"missing"}
+    end = START + timedelta(days=3, hours=12)
+    write(point.url, part(every, slice(96 * 3 + 48, 96 * 3 + 49)))
+    settled = point.settle(end)
+    assert settled.first_start == START + timedelta(hours=12)
+    assert point.kwh() == pytest.approx([25.0] * (96 * 3 + 48))
+    assert set(point.intervals().quality[48:]) == {"estimated"}
 
 
 # Does something before an interval from some time on is stored.
@@ -255,8 +286,15 @@ def test_a_wild_reading_is_not_billed_and_says_so(point) -> None:
     point.settle(START + 8 * QUARTER)
     kwh = point.kwh()
     assert kwh[:2] + kwh[4:] == [25, 30, 50, 25, 25, 25]
-    assert np.isnan(kwh[2:4]).all()
-    assert point.causes() == ["implausible-register"] * 2
+    # The register beside it says 20 + 25 kWh for both together.
+    assert kwh[2:4] == [22.5, 22.5]
+    [(day, broken)] = [
+        (day.local_day, day.broken) for day in point.days() if day.broken
+    ]
+    assert day == date(2026, 3, 3)
+    (glitch,) = (one for one in broken if one.rule == "plausible")
+    assert glitch.figures["shown_counts"] == 90_000_000
+    assert glitch.status is Status.WARN
 
 
 @pytest.mark.parametrize(
@@ -283,11 +321,11 @@ def test_without_a_contract_demand_no_load_is_too_high(point) -> None:
     assert point.kwh() == [22_500.0, 22_500.0]
 
 
-def test_a_gap_says_why(point) -> None:
-    every = readings_of(point.meter_id, START, LOAD_KW)
-    write(point.url, part(every, np.array([0, 1, 2, 5, 6, 7, 8])))
+def test_a_gap_with_nothing_to_estimate_from_says_why(point) -> None:
+    write(point.url, part(readings_of(point.meter_id, START, LOAD_KW), slice(6)))
     point.settle(START + 8 * QUARTER)
-    assert point.causes() == ["no-reading"] * 3
+    assert point.causes() == ["no-reading"] * 2
+    assert np.isnan(point.kwh()[5:7]).all()
 
 
 def entered(url: str, *points: dict[str, object]) -> None:
@@ -324,22 +362,17 @@ def test_a_meter_that_came_later_than_was_thought_has_no_earlier_energy(
     now = START + 8 * QUARTER
     point.settle(now)
     with connect(database) as conn:
-        conn.execute(
-            "UPDATE energy_interval SET quality = 'edited', import_kwh = 7"
-            " WHERE start = %s",
-            (START + QUARTER,),
-        )
         lock_judged_to(conn, 1)
         store_judged_to(conn, 1, now)
     came = START + 3 * QUARTER + timedelta(minutes=5)
     entered(database, site_point(meter("A", installed_at=came)))
     settled = point.settle(now)
-    # Two are gone (the edited one stays), the one in which it came is not known.
-    assert (settled.intervals_changed, settled.first_start) == (3, START)
+    # Three are gone, the one in which it came is not known.
+    assert (settled.intervals_changed, settled.first_start) == (4, START)
     kwh = point.kwh()
-    assert np.isnan(kwh[1])
-    assert kwh[:1] + kwh[2:] == [7, 50, 25, 25, 25]
-    assert point.causes() == ["not-installed"]
+    assert np.isnan(kwh[0])
+    assert kwh[1:] == [50, 25, 25, 25]
+    assert point.causes() == ["no-reading"]
     with connect(database) as conn:
         assert lock_judged_to(conn, 1) == START
     assert point.settle(now).intervals_changed == 0

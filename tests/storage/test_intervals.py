@@ -1,18 +1,14 @@
 import math
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
 
-from analytics.settle import Intervals
+from analytics.settlement.intervals import Intervals
 from storage.database import connect
-from storage.intervals import (
-    load_daily,
-    load_hourly,
-    load_intervals,
-    refresh_hourly,
-    store_intervals,
-)
+from storage.interval_store import delete_intervals, store_intervals
+from storage.intervals import load_daily, load_hourly, load_intervals, refresh_hourly
 from storage.master import apply_site
 from tests.fix_timescale import Store
 from tests.storage_data import NOON, QUARTER, intervals, site
@@ -23,7 +19,7 @@ SETTLED = NOON + timedelta(days=1)
 def assert_same(one: Intervals, other: Intervals) -> None:
     assert one.length_min == other.length_min
     for column in Intervals.__dataclass_fields__:
-        if column not in ("length_min", "findings"):
+        if column != "length_min":
             np.testing.assert_array_equal(getattr(one, column), getattr(other, column))
 
 
@@ -62,13 +58,66 @@ def test_only_a_change_makes_a_version(store: Store) -> None:
         assert versions(conn) == [1, 2, 1, 1]
 
 
-def test_what_a_person_edited_stands(store: Store) -> None:
+def then(conn, at: datetime) -> list[float]:
+    """What was believed at a moment."""
+    known = load_intervals(conn, 1, NOON, NOON + 9 * QUARTER, as_of=at)
+    return known.import_kwh.tolist()
+
+
+def test_what_was_believed_when(store: Store) -> None:
+    first, second, third = (SETTLED + n * QUARTER for n in range(3))
     with connect(store.url) as conn:
-        edited = intervals([5])
-        edited.quality[0] = "edited"
-        store_intervals(conn, 1, edited, settled_at=SETTLED)
-        assert store_intervals(conn, 1, intervals([1]), settled_at=SETTLED).changed == 0
-        assert load_intervals(conn, 1, NOON, SETTLED).import_kwh.tolist() == [5]
+        store_intervals(conn, 1, intervals([1, 2, 3]), settled_at=first)
+        store_intervals(conn, 1, intervals([1, 20, 3, 4]), settled_at=second)
+        store_intervals(conn, 1, intervals([1, 21, 3, 4]), settled_at=third)
+        assert then(conn, first - QUARTER) == []
+        assert then(conn, first) == then(conn, second - QUARTER) == [1, 2, 3]
+        assert then(conn, second) == [1, 20, 3, 4]
+        assert then(conn, third) == [1, 21, 3, 4]
+        assert versions(conn) == [1, 3, 1, 1]
+        past = conn.execute(
+            "SELECT import_kwh, version, settled_at, replaced_at"
+            " FROM energy_interval_past ORDER BY version"
+        ).fetchall()
+        assert past == [(2, 1, first, second), (20, 2, second, third)]
+
+
+def test_what_was_taken_away_is_still_known_then_and_counts_its_versions_on(
+    store: Store,
+) -> None:
+    settled = intervals([1, 2])
+    first, second, third, fourth = (SETTLED + n * QUARTER for n in range(4))
+    with connect(store.url) as conn:
+        store_intervals(conn, 1, settled, settled_at=first)
+        gone = delete_intervals(conn, 1, settled.start_us[1:], at=second)
+        assert (gone.changed, gone.first_start) == (1, NOON + QUARTER)
+        assert then(conn, second - QUARTER) == [1, 2]
+        assert then(conn, second) == [1]
+        store_intervals(conn, 1, settled, settled_at=third)
+        store_intervals(conn, 1, intervals([1, 5]), settled_at=fourth)
+        assert versions(conn) == [1, 3]
+        assert then(conn, third) == [1, 2]
+        assert then(conn, fourth) == [1, 5]
+
+
+def test_how_sure_it_is_is_a_version_too(store: Store) -> None:
+    settled = intervals([1, 2, math.nan])
+    doubted = replace(
+        settled,
+        quality=np.array(["measured", "estimated", "missing"]),
+        method=np.array(["", "scaled", "no-reading"]),
+        confidence=np.array([1.0, 0.75, 0.0]),
+        status=np.array([2, 0, 3], dtype=np.uint8),
+        firm=np.array([True, False, False]),
+    )
+    with connect(store.url) as conn:
+        store_intervals(conn, 1, settled, settled_at=SETTLED)
+        later = SETTLED + QUARTER
+        assert store_intervals(conn, 1, doubted, settled_at=later).changed == 3
+        assert_same(load_intervals(conn, 1, NOON, SETTLED), doubted)
+        assert_same(load_intervals(conn, 1, NOON, SETTLED, as_of=SETTLED), settled)
+        again = store_intervals(conn, 1, doubted, settled_at=later + QUARTER)
+        assert again.changed == 0
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from accounts.meter_change import What
 from meters.meter import Transport
 from storage.database import connect
 from storage.dirty import mark_days, take_dirty
-from storage.intervals import store_intervals
+from storage.interval_store import store_intervals
 from storage.master import apply_site, load_meters, load_points, master_version
 from storage.meter_list import apply_meter_list, load_entries
 from tests.accounts.meter_lists import entry

@@ -10,28 +10,35 @@ import pkgutil
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
 from datetime import date, timedelta
+from fractions import Fraction
 from importlib import import_module
 
 import numpy as np
 import pytest
 
 import storage
+from analytics.settlement.verdict import Status, Verdict
 from meters.presence import Presence
+from meters.reading import utc_us
 from meters.refusal import Reason, Refusal
 from storage import (
     alerts,
     clocks,
     deliveries,
     dirty,
+    evidence,
     health,
+    interval_store,
     intervals,
     judging,
     master,
     meter_counts,
+    meter_intervals,
     meter_list,
     migrate,
     portfolio,
     readings,
+    settled_days,
     stored,
     watching,
 )
@@ -112,6 +119,7 @@ def told(store: Store) -> Answers:
     with connect(store.url, autocommit=True) as conn:
         conn.prepare_threshold = None
         ask = Asking(conn, answers)
+        ask_about_evidence(ask)
         ask_about_settling(ask)
         store_old_chunks_by_column(conn)
         ask(intervals.refresh_hourly, None, NOON + DAY)
@@ -121,8 +129,9 @@ def told(store: Store) -> Answers:
             ask_about_energy(ask)
             ask_about_health(ask)
             old = settled([9.0], LONG_AGO)
-            ask(intervals.store_intervals, 1, old, settled_at=NOON)
-            ask(intervals.delete_intervals, 1, old.start_us + 4 * 900_000_000)
+            ask(interval_store.store_intervals, 1, old, settled_at=NOON)
+            later_us = old.start_us + 4 * 900_000_000
+            ask(interval_store.delete_intervals, 1, later_us, at=NOON)
             ask(intervals.refresh_hourly, LONG_AGO - DAY, LONG_AGO + DAY)
     return answers
 
@@ -178,14 +187,85 @@ def ask_about_settling(ask: Asking) -> None:
     energy.quality[2], energy.method[2] = "estimated", "interpolated"
     for start_us in (energy.start_us, settled([1.0] * 5, LONG_AGO).start_us):
         energy.start_us[:] = start_us
-        ask(intervals.store_intervals, 1, energy, settled_at=NOON + DAY)
+        ask(interval_store.store_intervals, 1, energy, settled_at=NOON + DAY)
+    days = [settled_day(day) for day in (NOON.date(), LONG_AGO.date())]
+    ask(interval_store.ensure_partitions, LONG_AGO, NOON)
+    ask(settled_days.store_settled_days, 1, days)
+    ask(dirty.lock_point, 1)
     ask(judging.settled_to, 1)
+    ask(intervals.settled_from, 1)
     ask(judging.lock_judged_to, 1)
     ask(judging.store_judged_to, 1, NOON + 5 * QUARTER)
     ask(judging.judge_again, 1, NOON + QUARTER)
     assert ask(judging.lock_judged_to, 1) == NOON + QUARTER
     ask(judging.points_due, NOON + 5 * QUARTER)
     ask(judging.points_due, NOON + DAY)
+
+
+def settled_day(day: date) -> settled_days.SettledDay:
+    """A day on which a rule broke and another held."""
+    begins_us = utc_us(NOON)
+    verdicts = (
+        Verdict(
+            rule="gap",
+            status=Status.FAIL,
+            start_us=begins_us,
+            stop_us=begins_us + 900_000_000,
+            figures={"intervals": 1},
+        ),
+        Verdict(
+            rule="cap", status=Status.PASS, start_us=begins_us, stop_us=begins_us + 1
+        ),
+    )
+    return settled_days.SettledDay(
+        local_day=day,
+        ends_at=NOON,
+        rules="usual",
+        verdicts=verdicts,
+        settled_at=NOON + DAY,
+    )
+
+
+ENTERED = """
+    INSERT INTO multiplier_change (installation_id, since, multiplier, entered_by)
+    VALUES (1, '2026-03-02 12:07Z', 7.5, 'Li Wei');
+    INSERT INTO swap_reading (installation_id, quantity, opening_counts, entered_by)
+    VALUES (1, 'energy_import_kwh', 17, 'Li Wei');
+    INSERT INTO supply_outage (point_id, start, stop, kind, reason, entered_by)
+    VALUES (1, '2026-03-02 13:00Z', '2026-03-02 14:00Z', 'planned', 'Works', 'Li Wei');
+    INSERT INTO closure (account_id, local_day, reason, entered_by)
+    VALUES (1, '2026-03-02', 'Stocktaking', 'Li Wei');
+    INSERT INTO rule_sets (definition, entered_by) VALUES ('', 'Li Wei');
+"""
+
+
+def ask_about_evidence(ask: Asking) -> None:
+    ask.conn.execute(ENTERED)
+    assert ask(evidence.load_multipliers, 1)[1][0][1] == Fraction(15, 2)
+    ask(evidence.load_swap_counts, 1)
+    assert len(ask(evidence.load_outages, 1)) == 1
+    assert ask(evidence.load_closures, 1) == {date(2026, 3, 2)}
+    assert ask(evidence.load_rule_sets_text) == ""
+    energy = settled([1.0, math.nan, 3.0])
+    own = meter_intervals.MeterIntervals(
+        meter_id=1,
+        start_us=energy.start_us,
+        length_min=np.full(3, 15, dtype=np.int64),
+        import_kwh=energy.import_kwh,
+        export_kwh=energy.export_kwh,
+        lagging_kvarh=energy.lagging_kvarh,
+        leading_kvarh=energy.leading_kvarh,
+        power_failure=np.array([False, True, False]),
+    )
+    insert = meter_intervals.insert_meter_intervals
+    assert ask(insert, own, received_at=NOON + DAY) == 3
+    assert ask(insert, own, received_at=NOON + 2 * DAY) == 0
+    own.import_kwh[2] = 3.5
+    assert ask(insert, own, received_at=NOON + 3 * DAY) == 1
+    window = (NOON, NOON + DAY)
+    assert ask(meter_intervals.with_meter_intervals, [1, 2], *window) == {1}
+    again = ask(meter_intervals.load_meter_intervals, 1, *window)
+    assert comparable(again) == comparable(own)
 
 
 def store_old_chunks_by_column(conn) -> None:
@@ -227,6 +307,9 @@ def ask_about_energy(ask: Asking) -> None:
         ask(readings.load_sources, 1, start, start + DAY)
         ask(readings.load_gaps, 1, start, timedelta(minutes=1))
         ask(intervals.load_intervals, 1, start, start + DAY)
+        ask(intervals.load_intervals, 1, start, start + DAY, as_of=NOON + DAY)
+        ask(evidence.load_history, 1, start, start + DAY)
+        ask(settled_days.load_settled_days, 1, start.date(), start.date())
         ask(intervals.load_hourly, 1, start, start + DAY)
         ask(intervals.load_daily, 1, (start - DAY).date(), (start + DAY).date())
     ask(portfolio.load_loads, [1, 2], LONG_AGO, NOON + DAY)

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from storage.database import connect
-from storage.intervals import load_intervals, store_intervals
+from storage.interval_store import store_intervals
+from storage.intervals import load_intervals
 from storage.reading_store import Written
 from storage.readings import load_readings
 from tests.fix_timescale import Store

@@ -1,0 +1,204 @@
+"""Storing settled intervals: what changed gets a new version, the old one is kept."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from analytics.settlement.intervals import Intervals, Quality
+from meters.reading import IntArray, from_utc_us
+from storage.binary import IntColumn, float_column, int_column, time_column
+
+ENSURE_PARTITIONS = "SELECT ensure_time_partitions(%(first)s, %(last)s)"
+_QUALITIES = tuple(quality.value for quality in Quality)
+_DAY = timedelta(days=1)
+
+# What was settled from readings that may be dropped by now (0003: 13 months; those up
+# to a day before it may count) is only replaced by what is known as well or better. A
+# row that was taken away and comes back counts its versions on.
+STORE_INTERVALS = """
+    WITH settled AS MATERIALIZED (
+        SELECT start, import_kwh, export_kwh, lagging_kvarh, leading_kvarh,
+               (%(qualities)s::text[])[quality + 1] AS quality,
+               nullif((%(methods)s::text[])[method + 1], '') AS method,
+               confidence::real AS confidence, status::smallint AS status,
+               firm = 1 AS firm
+          FROM unnest(%(start)s, %(import_kwh)s, %(export_kwh)s, %(lagging_kvarh)s,
+                      %(leading_kvarh)s, %(quality)s, %(method)s, %(confidence)s,
+                      %(status)s, %(firm)s)
+               AS given (start, import_kwh, export_kwh, lagging_kvarh, leading_kvarh,
+                         quality, method, confidence, status, firm)),
+    old AS MATERIALIZED (
+        SELECT * FROM energy_interval
+         WHERE point_id = %(point_id)s AND start BETWEEN %(first)s AND %(last)s),
+    gone AS MATERIALIZED (
+        SELECT start, max(version) AS version
+          FROM energy_interval_past
+         WHERE point_id = %(point_id)s AND start BETWEEN %(first)s AND %(last)s
+         GROUP BY start),
+    new AS MATERIALIZED (
+        SELECT settled.*, old.start IS NOT NULL AS replaces,
+               coalesce(old.version, gone.version, 0) + 1 AS version
+          FROM settled
+          LEFT JOIN old USING (start)
+          LEFT JOIN gone USING (start)
+         WHERE old.start IS NULL
+            OR ((old.length_min, old.import_kwh, old.export_kwh, old.lagging_kvarh,
+                 old.leading_kvarh, old.quality, old.method, old.confidence,
+                 old.status, old.firm)
+                IS DISTINCT FROM
+                (%(length_min)s, settled.import_kwh, settled.export_kwh,
+                 settled.lagging_kvarh, settled.leading_kvarh, settled.quality,
+                 settled.method, settled.confidence, settled.status, settled.firm)
+                AND (start >= %(settled_at)s - interval '13 months' + interval '1 day'
+                     OR array_position('{edited,measured,estimated,missing}',
+                                       settled.quality)
+                     <= array_position('{edited,measured,estimated,missing}',
+                                       old.quality)))),
+    kept AS (
+        INSERT INTO energy_interval_past (
+            point_id, start, length_min, import_kwh, export_kwh, lagging_kvarh,
+            leading_kvarh, quality, method, version, settled_at, confidence, status,
+            firm, replaced_at)
+        SELECT old.point_id, start, old.length_min, old.import_kwh, old.export_kwh,
+               old.lagging_kvarh, old.leading_kvarh, old.quality, old.method,
+               old.version, old.settled_at, old.confidence, old.status, old.firm,
+               %(settled_at)s
+          FROM old JOIN new USING (start))
+    INSERT INTO energy_interval (
+        point_id, start, length_min, import_kwh, export_kwh, lagging_kvarh,
+        leading_kvarh, quality, method, version, settled_at, confidence, status, firm)
+    SELECT %(point_id)s, start, %(length_min)s, import_kwh, export_kwh, lagging_kvarh,
+           leading_kvarh, quality, method, version, %(settled_at)s, confidence, status,
+           firm
+      FROM new
+    ON CONFLICT (point_id, start) DO UPDATE
+       SET length_min = excluded.length_min, import_kwh = excluded.import_kwh,
+           export_kwh = excluded.export_kwh, lagging_kvarh = excluded.lagging_kvarh,
+           leading_kvarh = excluded.leading_kvarh, quality = excluded.quality,
+           method = excluded.method, version = excluded.version,
+           settled_at = excluded.settled_at, confidence = excluded.confidence,
+           status = excluded.status, firm = excluded.firm
+    RETURNING start
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What storing settled intervals changed."""
+
+    changed: int
+    """New intervals, old ones that are not what they were, deleted ones."""
+    first_start: datetime | None
+    """Start of the oldest of them."""
+
+
+def store_intervals(
+    conn: Connection[TupleRow],
+    point_id: int,
+    intervals: Intervals,
+    *,
+    settled_at: datetime,
+) -> Stored:
+    """Store settled intervals of a point where they say something new.
+
+    The caller owns the transaction: the one in which it took the dirty days. What is
+    replaced moves to the past in the same statement.
+
+    Readings are dropped after 13 months and intervals are not. A late reading of such
+    a time has its day settled again from what little is there: it may fill a gap or
+    turn an estimate into a measurement, but nothing known becomes missing and nothing
+    measured an estimate. Within the 13 months the newest settlement holds, also where
+    it knows less, as after a meter turned out not to have been there.
+    """
+    if len(intervals) == 0:
+        return Stored(0, None)
+    first = from_utc_us(int(intervals.start_us.min()))
+    last = from_utc_us(int(intervals.start_us.max()))
+    ensure_partitions(conn, first, last)
+    methods, method = _coded(intervals)
+    settled = {
+        "point_id": point_id,
+        "first": first,
+        "last": last,
+        "start": time_column(intervals.start_us),
+        "length_min": intervals.length_min,
+        "import_kwh": float_column(intervals.import_kwh),
+        "export_kwh": float_column(intervals.export_kwh),
+        "lagging_kvarh": float_column(intervals.lagging_kvarh),
+        "leading_kvarh": float_column(intervals.leading_kvarh),
+        "qualities": list(_QUALITIES),
+        "quality": _numbers(sum(n * (intervals.quality == q) for n, q in _NUMBERED)),
+        "methods": methods,
+        "method": method,
+        "confidence": float_column(intervals.confidence),
+        "status": _numbers(intervals.status),
+        "firm": _numbers(intervals.firm),
+        "settled_at": settled_at,
+    }
+    return _stored(conn.execute(STORE_INTERVALS, settled).fetchall())
+
+
+_NUMBERED = tuple(enumerate(_QUALITIES))
+
+
+def _numbers(values: object) -> IntColumn:
+    return int_column(np.asarray(values, dtype=np.int32))
+
+
+def _coded(intervals: Intervals) -> tuple[list[str], IntColumn]:
+    """Return the methods there are, and the number of each interval's."""
+    if not (intervals.method != "").any():
+        return [""], _numbers(np.zeros(len(intervals)))
+    methods, number = np.unique(intervals.method, return_inverse=True)
+    return methods.tolist(), _numbers(number)
+
+
+def ensure_partitions(
+    conn: Connection[TupleRow], first: datetime, last: datetime
+) -> None:
+    """Make room for rows of [first, last] and of the local days they lie in."""
+    conn.execute(ENSURE_PARTITIONS, {"first": first - _DAY, "last": last + _DAY})
+
+
+DELETE_INTERVALS = """
+    WITH gone AS (
+        DELETE FROM energy_interval
+         WHERE point_id = %(point_id)s AND start BETWEEN %(first)s AND %(last)s
+           AND start = ANY(%(starts)s)
+        RETURNING *)
+    INSERT INTO energy_interval_past (
+        point_id, start, length_min, import_kwh, export_kwh, lagging_kvarh,
+        leading_kvarh, quality, method, version, settled_at, confidence, status, firm,
+        replaced_at)
+    SELECT point_id, start, length_min, import_kwh, export_kwh, lagging_kvarh,
+           leading_kvarh, quality, method, version, settled_at, confidence, status,
+           firm, %(at)s
+      FROM gone
+    RETURNING start
+"""
+
+
+def delete_intervals(
+    conn: Connection[TupleRow], point_id: int, starts_us: IntArray, *, at: datetime
+) -> Stored:
+    """Take away what was settled of a point at times at which none was metered there.
+
+    It moves to the past. The caller owns the transaction.
+    """
+    if starts_us.size == 0:
+        return Stored(0, None)
+    wrong = {
+        "point_id": point_id,
+        "first": from_utc_us(int(starts_us.min())),
+        "last": from_utc_us(int(starts_us.max())),
+        "starts": time_column(starts_us),
+        "at": at,
+    }
+    return _stored(conn.execute(DELETE_INTERVALS, wrong).fetchall())
+
+
+def _stored(rows: list[TupleRow]) -> Stored:
+    return Stored(len(rows), min((row[0] for row in rows), default=None))

@@ -1,0 +1,193 @@
+"""What the rules said of a point's local days: a row whenever that changed."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from math import isfinite
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from analytics.settlement.verdict import Status, Verdict
+from meters.reading import from_utc_us, utc_us
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SettledDay:
+    """One local day of a point as it was judged."""
+
+    local_day: date
+    ends_at: datetime
+    """When the day is over: before, it changes with every interval."""
+    rules: str
+    """Code of the rule set."""
+    verdicts: tuple[Verdict, ...]
+    settled_at: datetime
+
+    @property
+    def broken(self) -> tuple[Verdict, ...]:
+        """What warned or failed."""
+        return tuple(one for one in self.verdicts if one.status > Status.SKIPPED)
+
+    @property
+    def worst(self) -> Status:
+        """The worst of it."""
+        return max((one.status for one in self.verdicts), default=Status.PASS)
+
+
+# While a day goes on, figures of what holds change with every interval: only what
+# broke makes a row. Once it is over, a last one has the figures of all of it.
+STORE_DAYS = """
+    INSERT INTO settled_day (
+        point_id, local_day, settled_at, rules, worst, verdicts, held)
+    SELECT %(point_id)s, given.local_day, %(settled_at)s, given.rules, given.worst,
+           given.verdicts::jsonb, given.held::jsonb
+      FROM unnest(%(local_day)s::date[], %(ends_at)s::timestamptz[], %(rules)s::text[],
+                  %(worst)s::int[], %(verdicts)s::text[], %(held)s::text[])
+           AS given (local_day, ends_at, rules, worst, verdicts, held)
+      LEFT JOIN LATERAL (
+               SELECT * FROM settled_day AS its
+                WHERE its.point_id = %(point_id)s AND its.local_day = given.local_day
+                ORDER BY its.settled_at DESC LIMIT 1) AS newest ON true
+     WHERE newest.local_day IS NULL
+        OR newest.rules <> given.rules
+        OR newest.verdicts <> given.verdicts::jsonb
+        OR (newest.settled_at < given.ends_at AND given.ends_at <= %(settled_at)s)
+    ON CONFLICT (point_id, local_day, settled_at) DO UPDATE
+       SET rules = excluded.rules, worst = excluded.worst,
+           verdicts = excluded.verdicts, held = excluded.held
+"""
+
+
+def store_settled_days(
+    conn: Connection[TupleRow], point_id: int, days: Sequence[SettledDay]
+) -> None:
+    """Store what the rules said where that is news.
+
+    The caller owns the transaction, and has made room by storing the intervals.
+
+    Parameters
+    ----------
+    conn : Connection
+    point_id : int
+    days
+        All settled at one time.
+
+    """
+    if not days:
+        return
+    given = {
+        "point_id": point_id,
+        "settled_at": days[0].settled_at,
+        "local_day": [day.local_day for day in days],
+        "ends_at": [day.ends_at for day in days],
+        "rules": [day.rules for day in days],
+        "worst": [int(day.worst) for day in days],
+        "verdicts": [_broken(day.broken) for day in days],
+        "held": [_held(day.verdicts) for day in days],
+    }
+    conn.execute(STORE_DAYS, given)
+
+
+def _broken(verdicts: Iterable[Verdict]) -> str:
+    return json.dumps(
+        [
+            {
+                "rule": one.rule,
+                "status": int(one.status),
+                "start": from_utc_us(one.start_us).isoformat(),
+                "stop": from_utc_us(one.stop_us).isoformat(),
+                "figures": _finite(one),
+            }
+            for one in verdicts
+        ]
+    )
+
+
+def _held(verdicts: Iterable[Verdict]) -> str:
+    return json.dumps(
+        {
+            one.rule: {"status": int(one.status), "figures": _finite(one)}
+            for one in verdicts
+            if one.status <= Status.SKIPPED
+        }
+    )
+
+
+def _finite(verdict: Verdict) -> dict[str, float | str | None]:
+    """Return the figures as JSON has them: it knows no NaN."""
+    return {
+        name: figure if isinstance(figure, str) or isfinite(figure) else None
+        for name, figure in verdict.figures.items()
+    }
+
+
+SELECT_DAYS = """
+    SELECT DISTINCT ON (local_day) local_day, settled_at, rules, verdicts, held,
+           (local_day + 1)::timestamp AT TIME ZONE time_zone AS ends_at,
+           local_day::timestamp AT TIME ZONE time_zone AS begins_at
+      FROM settled_day
+      JOIN point USING (point_id)
+      JOIN account USING (account_id)
+     WHERE point_id = %(point_id)s AND local_day BETWEEN %(first)s AND %(last)s
+       AND settled_at <= coalesce(%(as_of)s, 'infinity'::timestamptz)
+     ORDER BY local_day, settled_at DESC
+"""
+
+
+def load_settled_days(
+    conn: Connection[TupleRow],
+    point_id: int,
+    first: date,
+    last: date,
+    *,
+    as_of: datetime | None = None,
+) -> list[SettledDay]:
+    """Return what the rules said of local days from first to last, by day.
+
+    Parameters
+    ----------
+    conn : Connection
+    point_id : int
+    first, last : date
+    as_of : datetime, optional
+        What was said then, instead of now.
+
+    """
+    asked = {"point_id": point_id, "first": first, "last": last, "as_of": as_of}
+    return [
+        SettledDay(
+            local_day=local_day,
+            ends_at=ends_at,
+            rules=rules,
+            settled_at=settled_at,
+            verdicts=(
+                *(_verdict(one) for one in broken),
+                *(
+                    Verdict(
+                        rule=rule,
+                        status=Status(one["status"]),
+                        start_us=utc_us(begins_at),
+                        stop_us=utc_us(ends_at),
+                        figures=one["figures"],
+                    )
+                    for rule, one in held.items()
+                ),
+            ),
+        )
+        for local_day, settled_at, rules, broken, held, ends_at, begins_at in (
+            conn.execute(SELECT_DAYS, asked)
+        )
+    ]
+
+
+def _verdict(one: dict[str, Any]) -> Verdict:  # Any: JSON
+    return Verdict(
+        rule=one["rule"],
+        status=Status(one["status"]),
+        start_us=utc_us(datetime.fromisoformat(one["start"])),
+        stop_us=utc_us(datetime.fromisoformat(one["stop"])),
+        figures=one["figures"],
+    )
