@@ -46,6 +46,8 @@ class Judged:
     expected_kwh: FloatArray
     """What like days let expect; NaN where nobody asked."""
     out: BoolArray
+    metered: BoolArray
+    """Whether a meter sat there at some time in each."""
     own: Placed | None
     """The meter's own intervals."""
     decided: Decided | None
@@ -86,7 +88,8 @@ def _structural(given: Judged) -> Iterable[list[Verdict]]:
     rules, span, counted = given.rules, given.span, given.counted
     evidence = given.evidence
     if _on(rules.gap):
-        yield structural.gap(np.isnan(given.import_kwh), span, rules.gap)
+        missing = np.isnan(given.import_kwh) & given.metered
+        yield structural.gap(missing, span, rules.gap)
     if _on(rules.repeats):
         yield structural.repeats(counted.rows, span, rules.repeats)
         if given.own is not None:
@@ -192,23 +195,11 @@ def _statistical(given: Judged) -> Iterable[list[Verdict]]:
         yield statistical.spike(
             kwh, given.sum_passes, given.evidence.most_kw, span, rules.spike
         )
-    usual, previous_kw = _before(given)
-    if _on(rules.usage):
-        yield statistical.usage(kwh, usual, span, rules.usage)
-    if _on(rules.peak):
-        yield statistical.peak(kwh, previous_kw, span, rules.peak)
-
-
-def _before(given: Judged) -> tuple[float | None, float | None]:
-    """Return usual energy a day, and the peak of the equally long period before."""
-    history, span = given.evidence.history, given.span
-    usual = previous = None
-    firm = history.kwh[history.firm]
-    if firm.size:
-        usual = float(firm.mean()) * 24 / span.hours
-    from_us = span.start_us[0] - span.start_us.size * span.length_us
-    rows = slice(*np.searchsorted(history.start_us, [from_us, span.start_us[0]]))
-    firm = history.kwh[rows][history.firm[rows]]
-    if firm.size * 2 >= span.start_us.size:
-        previous = float(firm.max()) / span.hours
-    return usual, previous
+    if _on(rules.usage) or _on(rules.peak):
+        each = statistical.daily(
+            given.evidence.history, kwh, span, given.evidence.calendar
+        )
+        if _on(rules.usage):
+            yield statistical.usage(each, span, rules.usage)
+        if _on(rules.peak):
+            yield statistical.peak(each, span, rules.peak)

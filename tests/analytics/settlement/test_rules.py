@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from analytics.settlement import ruleset
+from analytics.settlement.evidence import Series
 from analytics.settlement.given import rows_of
 from analytics.settlement.rules_physical import (
     cap,
@@ -13,7 +14,7 @@ from analytics.settlement.rules_physical import (
     reverse,
     zero_run,
 )
-from analytics.settlement.rules_statistical import peak, spike, usage
+from analytics.settlement.rules_statistical import Daily, daily, peak, spike, usage
 from analytics.settlement.rules_structural import (
     clock,
     gap,
@@ -33,6 +34,7 @@ from tests.analytics.settlement.making import (
     SEOUL,
     START_US,
     at,
+    days_before,
     fitting,
     quarters,
     readings,
@@ -307,6 +309,13 @@ def test_a_spike_over_next_to_nothing_is_none(most_kw, status) -> None:
     assert found.status is status
 
 
+def week(kwh=10.0, before=10.0, days=7) -> tuple[Daily, Span]:
+    """Days of one energy each interval, after 35 days of another."""
+    of_days = Span.of(SEOUL, quarters(96 * days), 15)
+    energy = np.broadcast_to(kwh, 96 * days).copy()
+    return daily(days_before(before, 35), energy, of_days, SEOUL), of_days
+
+
 @pytest.mark.parametrize(
     ("kwh", "status"),
     [
@@ -318,20 +327,55 @@ def test_a_spike_over_next_to_nothing_is_none(most_kw, status) -> None:
     ],
 )
 def test_usage(kwh, status) -> None:
-    (found,) = usage(load(kwh=kwh), 960.0, span(), ruleset.Usage())
+    # Only the seventh day's week has none of the days before in it.
+    each, days = week(kwh)
+    (found,) = usage(each, days, ruleset.Usage())
     assert found.status is status
     assert found.figures["kwh_a_day"] == pytest.approx(kwh * 96)
-    assert usage(load(), None, span(), ruleset.Usage())[0].status is Status.SKIPPED
+    assert found.figures["reference_kwh_a_day"] == 960.0
+    if status is Status.FAIL:
+        assert (found.start_us, found.stop_us) == (
+            START_US + 6 * DAY_US,
+            START_US + 7 * DAY_US,
+        )
+
+
+def test_a_day_is_judged_alike_whichever_days_are_settled_with_it() -> None:
+    # The seventh day alone, with the six before it as history.
+    each, days = week(3.9)
+    (found,) = usage(each, days, ruleset.Usage())
+    last = Span.of(SEOUL, quarters(96 * 7)[-96:], 15)
+    earlier = days_before(10.0, 35)
+    history = Series(
+        start_us=np.append(earlier.start_us, quarters(96 * 6)),
+        kwh=np.append(earlier.kwh, np.full(96 * 6, 3.9)),
+        firm=np.ones(96 * 41, dtype=bool),
+    )
+    alone = daily(history, np.full(96, 3.9), last, SEOUL)
+    assert usage(alone, last, ruleset.Usage()) == [found]
+
+
+def test_usage_waits_for_the_end_of_the_day_and_for_days_to_hold_it_against() -> None:
+    part = Span.of(SEOUL, quarters(95), 15)
+    each = daily(days_before(100.0, 35), np.full(95, 1.0), part, SEOUL)
+    assert usage(each, part, ruleset.Usage())[0].status is Status.SKIPPED
+    day = Span.of(SEOUL, quarters(96), 15)
+    # Of the four weeks before this week three and a half days must be known.
+    for days, status in ((9, Status.SKIPPED), (10, Status.PASS)):
+        each = daily(days_before(10.0, days), np.full(96, 10.0), day, SEOUL)
+        assert usage(each, day, ruleset.Usage())[0].status is status
 
 
 @pytest.mark.parametrize(("kwh", "status"), [(20.0, Status.PASS), (20.1, Status.WARN)])
 def test_peak(kwh, status) -> None:
-    # 40 kW before: twice that are 80 kW, 20 kWh in a quarter of an hour.
+    # 40 kW in the week before: twice that are 80 kW, 20 kWh in a quarter of an hour.
     energy = load()
     energy[50] = kwh
-    (found,) = peak(energy, 40.0, span(), ruleset.Peak())
+    each = daily(days_before(10.0, 7), energy, span(), SEOUL)
+    (found,) = peak(each, span(), ruleset.Peak())
     assert found.status is status
     assert found.figures["ratio"] == pytest.approx(kwh / 10)
+    assert found.figures["previous_kw"] == 40.0
 
 
 def test_the_worst_wins() -> None:
