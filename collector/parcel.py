@@ -117,15 +117,19 @@ class ParcelQueue:
         More than the first are waited for, up to `linger_s`, until there are
         `enough_rows` or the senders fall quiet: theirs may be a small window that only
         our acknowledgement moves on. Of many, half are taken: while those are written
-        and acknowledged, the senders' window is open for the next.
+        and acknowledged, the senders' window is open for the next. Of several takers,
+        another may have been faster: this one waits again.
         """
-        await self._filled.wait()
         loop = asyncio.get_running_loop()
-        latest, before = loop.time() + linger_s, 0
-        while before < self._rows < enough_rows and loop.time() < latest:
-            before = self._rows
-            await asyncio.sleep(_QUIET_S)
-        return self.take_nowait(min(max(enough_rows, self._rows // 2), most_rows))
+        while True:
+            await self._filled.wait()
+            latest, before = loop.time() + linger_s, 0
+            while before < self._rows < enough_rows and loop.time() < latest:
+                before = self._rows
+                await asyncio.sleep(_QUIET_S)
+            many = min(max(enough_rows, self._rows // 2), most_rows)
+            if taken := self.take_nowait(many):
+                return taken
 
     def take_nowait(self, most_rows: int) -> list[Parcel]:
         """Take what is there, up to the parcel that reaches `most_rows`."""

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 ENOUGH_ROWS, MOST_ROWS = 500, 5000
 LINGER_S = 0.05
+_LINES = 2
 _WRITE_TIMEOUT_S = 60.0
 _NONE = np.zeros(0, dtype=np.bool_)
 _FASTEST_RETRY_S, _SLOWEST_RETRY_S = 0.1, 5.0
@@ -42,26 +43,73 @@ AWAY = (psycopg.Error, DatabaseError, OSError)
 
 
 class Writer:
-    """The one task that writes readings."""
+    """Writes readings over a few connections.
+
+    While one waits for its commit, another copies. What they take from the queue is
+    committed in about its order; `done` is called in whatever order it comes to be.
+    """
 
     def __init__(self, queue: ParcelQueue, database_url: str, counts: Counters) -> None:
-        self._queue = queue
-        self._url = database_url
-        self._counts = counts
-        self._conn: AsyncConnection[TupleRow] | None = None
-        self._is_away = False
-        self._closing: asyncio.Task[None] | None = None
+        notice = _Notice(queue)
+        self._lines = [
+            _Line(queue, database_url, counts, notice) for _ in range(_LINES)
+        ]
 
     async def run(self) -> None:
         """Write until cancelled; what was not committed then is in the queue again."""
+        async with asyncio.TaskGroup() as group:
+            for number, line in enumerate(self._lines):
+                group.create_task(line.run(), name=f"writer {number}")
+
+    async def drain(self, feeding: asyncio.Task[None] | None = None) -> None:
+        """Write what is in the queue, and what is still fed, and hang up."""
+        await asyncio.gather(*(line.drain(feeding) for line in self._lines))
+
+
+class _Notice:
+    """Says once that the database is away, and once that it is back."""
+
+    def __init__(self, queue: ParcelQueue) -> None:
+        self._queue = queue
+        self._is_away = False
+
+    def say_away(self, exc: Exception) -> None:
+        if not self._is_away:
+            text = str(exc).strip().partition("\n")[0] or "no answer in time"
+            log.warning("Readings wait, the database takes none: %s", text)
+        self._is_away = True
+
+    def say_back(self) -> None:
+        if self._is_away:
+            log.info("The database takes readings again; %d wait.", len(self._queue))
+        self._is_away = False
+
+
+class _Line:
+    """One connection, and what is written over it."""
+
+    def __init__(
+        self,
+        queue: ParcelQueue,
+        database_url: str,
+        counts: Counters,
+        notice: _Notice,
+    ) -> None:
+        self._queue = queue
+        self._url = database_url
+        self._counts = counts
+        self._notice = notice
+        self._conn: AsyncConnection[TupleRow] | None = None
+        self._closing: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
         while True:
             parcels = await self._queue.take(
                 enough_rows=ENOUGH_ROWS, most_rows=MOST_ROWS, linger_s=LINGER_S
             )
             await self._write_all(parcels)
 
-    async def drain(self, feeding: asyncio.Task[None] | None = None) -> None:
-        """Write what is in the queue, and what is still fed, and hang up."""
+    async def drain(self, feeding: asyncio.Task[None] | None) -> None:
         try:
             is_last = False
             while not is_last:
@@ -161,12 +209,12 @@ class Writer:
                 task = asyncio.current_task()
                 if task is not None and task.cancelling():
                     raise asyncio.CancelledError from exc
-                self._say_away(exc)
+                self._notice.say_away(exc)
             except asyncio.CancelledError:
                 await self._hang_up()
                 raise
             else:
-                self._say_back()
+                self._notice.say_back()
                 return written
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
             pause_s = min(2 * pause_s, _SLOWEST_RETRY_S)
@@ -187,17 +235,6 @@ class Writer:
         conn, self._conn = self._conn, None
         if conn is not None:
             await conn.close()
-
-    def _say_away(self, exc: Exception) -> None:
-        if not self._is_away:
-            text = str(exc).strip().partition("\n")[0] or "no answer in time"
-            log.warning("Readings wait, the database takes none: %s", text)
-        self._is_away = True
-
-    def _say_back(self) -> None:
-        if self._is_away:
-            log.info("The database takes readings again; %d wait.", len(self._queue))
-        self._is_away = False
 
 
 async def _close_late(opening: asyncio.Task[AsyncConnection[TupleRow]]) -> None:

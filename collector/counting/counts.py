@@ -6,8 +6,9 @@ again, as a repeat; so does a reading that is found in the journal after a kill.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from operator import attrgetter
 
 from meters.meter import Transport
 from meters.refusal import Reason, Refusal
@@ -50,13 +51,18 @@ class Counts:
         """Asked, and neither answered nor failed yet."""
         return self.asked - self.answered - self.failed
 
-    def add(self, other: "Counts") -> None:
-        """Add another's numbers."""
-        for name in _NUMBERS:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+    @classmethod
+    def sum_of(cls, every: Sequence["Counts"]) -> "Counts":
+        """Sum the numbers of many, all as they are in one moment.
+
+        Metrics are asked for by another thread, whom one call of `list` keeps out.
+        """
+        rows = list(map(_numbers, every))
+        return cls(**dict(zip(_NAMES, map(sum, zip(*rows, strict=True)), strict=False)))
 
 
-_NUMBERS = tuple(field.name for field in fields(Counts))
+_NAMES = tuple(field.name for field in fields(Counts))
+_numbers = attrgetter(*_NAMES)
 
 
 class TransportCounts:
@@ -125,10 +131,7 @@ class TransportCounts:
     @property
     def total(self) -> Counts:
         """All of them together."""
-        total = Counts()
-        for counts in (self.unassigned, *list(self.meters.values())):
-            total.add(counts)
-        return total
+        return Counts.sum_of((self.unassigned, *self.meters.values()))
 
     @property
     def asked(self) -> int:

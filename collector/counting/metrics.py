@@ -85,15 +85,15 @@ class Metrics:
             yield (transport,), counts.total, reasons
 
     def _by_bus(self) -> "Iterator[_Row]":
-        buses: dict[Labels, tuple[Counts, dict[str, int]]] = {}
+        buses: dict[Labels, tuple[list[Counts], dict[str, int]]] = {}
         for (transport, bus, _), counts, reasons in self._by_meter():
-            total, by_reason = buses.setdefault((transport, bus), (Counts(), {}))
-            total.add(counts)
+            its, by_reason = buses.setdefault((transport, bus), ([], {}))
+            its.append(counts)
             for reason, readings in reasons.items():
                 by_reason[reason] = by_reason.get(reason, 0) + readings
-        for labels, (total, by_reason) in buses.items():
+        for labels, (its, by_reason) in buses.items():
             if labels[1]:
-                yield labels, total, by_reason
+                yield labels, Counts.sum_of(its), by_reason
 
     def _by_meter(self) -> "Iterator[_Row]":
         meters = self._meters

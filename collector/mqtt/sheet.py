@@ -16,6 +16,7 @@ from meters.bounds import believable
 from meters.heard import Heard, Message
 from meters.listening import Listener
 from meters.payload_rows import Row
+from meters.quantity import QUANTITIES
 from meters.reading import Reading, ReadingBatch, batch_of, joined, utc_us
 from meters.refusal import Refusal
 
@@ -79,11 +80,7 @@ class Sheet:
         """Return the rows of all messages that are right; the others are odd."""
         if not self._rows:
             return batch_of([])
-        try:
-            values = np.array(self._rows, dtype=np.float64)
-        except OverflowError:  # a whole number beyond all measure
-            self._odd += [message for _, message in self._heard]
-            return batch_of([])
+        values = np.frombuffer(b"".join(self._rows)).reshape(-1, len(QUANTITIES))
         counts = np.diff(self._ends, prepend=0)
         stays = [
             (speaker.meter.meter_id, speaker.stay.from_us, speaker.stay.until_us)

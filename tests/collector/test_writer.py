@@ -1,5 +1,6 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import numpy as np
 import pytest
@@ -127,6 +128,36 @@ def test_nothing_is_acknowledged_that_is_not_committed(database, caplog) -> None
 
     asyncio.run(run())
     assert acknowledged == []
+
+
+def test_a_batch_that_the_database_makes_wait_holds_up_no_other(database) -> None:
+    (meter,) = enter_meters(database, {"serial": "M1"})
+    contested, other = reading(meter.meter_id, 0), reading(meter.meter_id, 1)
+    acknowledged: list[str] = []
+
+    async def run() -> None:
+        queue, counts = ParcelQueue(), new_counters()
+        running = asyncio.create_task(Writer(queue, database, counts).run())
+        with connect(database) as rival:
+            rival.execute("SELECT ensure_time_partitions(%s, %s)", (AT, AT))
+            rival.commit()
+            rival.execute(
+                "INSERT INTO reading (meter_id, measured_at, received_at)"
+                " VALUES (%s, %s, %s)",
+                (contested.meter_id, contested.measured_at, AT),
+            )
+            for name, each in {"contested": contested, "other": other}.items():
+                done = partial(acknowledged.append, name)
+                queue.put_nowait(Parcel.of(MQTT, [each], done=done))
+                await until(lambda: not len(queue))
+            await until(lambda: acknowledged == ["other"])
+            rival.rollback()
+        await until(lambda: acknowledged == ["other", "contested"])
+        running.cancel()
+        await asyncio.wait([running])
+
+    asyncio.run(run())
+    assert [energy for *_, energy in stored(database)] == [0, 1]
 
 
 @pytest.mark.parametrize(("waiting", "taken"), [(3, 3), (700, 500), (2000, 1000)])
