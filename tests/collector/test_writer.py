@@ -137,7 +137,8 @@ def test_a_batch_that_the_database_makes_wait_holds_up_no_other(database) -> Non
 
     async def run() -> None:
         queue, counts = ParcelQueue(), new_counters()
-        running = asyncio.create_task(Writer(queue, database, counts).run())
+        writer = Writer(queue, database, counts)
+        running = asyncio.create_task(writer.run())
         with connect(database) as rival:
             rival.execute("SELECT ensure_time_partitions(%s, %s)", (AT, AT))
             rival.commit()
@@ -155,6 +156,7 @@ def test_a_batch_that_the_database_makes_wait_holds_up_no_other(database) -> Non
         await until(lambda: acknowledged == ["other", "contested"])
         running.cancel()
         await asyncio.wait([running])
+        await writer.drain()
 
     asyncio.run(run())
     assert [energy for *_, energy in stored(database)] == [0, 1]
