@@ -19,12 +19,12 @@ from alerts.lifecycle import KEYWATT, Action, Step
 from analytics.expectation import LOOK_BACK_DAYS, Span, layout
 from analytics.settlement.intervals import Intervals
 from meters.reading import from_utc_us, utc_us
-from reports.expectation import calendar_of
 from storage.alerts import Alert, load_planned_changes, lock_standing_alert, open_alert
 from storage.intervals import load_intervals
 from storage.judging import lock_judged_to, settled_to, store_judged_to
 from storage.master import load_account, load_point
 from storage.portfolio import UnusualSpan, load_unusual
+from storage.settlement_master import calendar_of
 from storage.watching import load_silences
 
 KIND = "deviation"
@@ -57,7 +57,8 @@ def judge_point(conn: Connection[TupleRow], point_id: int, now: datetime) -> lis
     since = judged_to or _BEGINNING
     standing = lock_standing_alert(conn, point_id, KIND)
     stood = _stood(conn, standing, since)
-    calendar = calendar_of(load_account(conn, load_point(conn, point_id).account_id))
+    account = load_account(conn, load_point(conn, point_id).account_id)
+    calendar = calendar_of(conn, account)
     start = _learnt_from(calendar, since)
     unusual = load_unusual(conn, [point_id], start)
     intervals = load_intervals(conn, point_id, start, stop)

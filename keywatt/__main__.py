@@ -15,10 +15,12 @@ import typer
 from typer.exceptions import TyperException
 
 from keywatt.commands import (
+    closure,
     database,
     demo,
     doctor,
     meters,
+    outage,
     probe,
     profiles,
     replay,
@@ -57,6 +59,8 @@ simulate_fleet.add_to(app)
 database.add_to(app)
 site.add_to(app)
 meters.add_to(app)
+outage.add_to(app)
+closure.add_to(app)
 profiles.add_to(app)
 probe.add_to(app)
 status.add_to(app)

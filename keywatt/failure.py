@@ -11,10 +11,13 @@ REFUSED = 2
 REFUSALS = (
     ("accounts.site", "SiteError"),
     ("accounts.tariff", "TariffError"),
+    ("accounts.wall_clock", "WallClockError"),
     ("keywatt.clock", "ClockError"),
     ("keywatt.settings", "SettingsError"),
     ("meters.profile", "ProfileError"),
     ("simulators.simulator_error", "SimulatorError"),
+    ("storage.master", "UnknownAccountError"),
+    ("storage.settlement_master", "EntryError"),
 )
 """Something was asked for or entered that cannot be."""
 FAILURES = (

@@ -34,7 +34,6 @@ from reports.advice import advice_of
 from reports.alert_views import AlertView, alerts_of
 from reports.expectation import (
     BAND_DAYS,
-    calendar_of,
     curve_of,
     lay_out,
 )
@@ -44,6 +43,7 @@ from reports.review_findings import findings_of
 from storage import portfolio as stored
 from storage.alerts import load_alerts
 from storage.master import load_points, load_processes, load_tariff
+from storage.settlement_master import calendar_of
 
 DURATION_POINTS = 400
 
@@ -140,7 +140,7 @@ def _period_of(
     now: datetime,
     days: int,
 ) -> _Period:
-    calendar = calendar_of(account)
+    calendar = calendar_of(conn, account)
     today = calendar.local_day(now)
     with_band = days <= BAND_DAYS
     before = LOOK_BACK_DAYS if with_band else 0

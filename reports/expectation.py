@@ -10,8 +10,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from accounts.account import Account
-from accounts.calendar import QUARTER_HOUR_US, SiteCalendar
+from accounts.calendar import QUARTER_HOUR_US
 from analytics.expectation import Days, Layout, Span, days_of, expect
 from analytics.finding import Finding
 from meters.reading import utc_us
@@ -22,11 +21,6 @@ BAND_DAYS = 31
 """Longer curves are drawn without a band."""
 SETTLED_AFTER = timedelta(minutes=30)
 """A quarter-hour that ended longer ago and has no value is missing, not just late."""
-
-
-def calendar_of(account: Account) -> SiteCalendar:
-    """Return the calendar on the wall of an account."""
-    return SiteCalendar(time_zone=account.time_zone, country=account.country)
 
 
 @dataclass(frozen=True, eq=False)

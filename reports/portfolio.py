@@ -9,10 +9,10 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from accounts.account import Account, Point
+from accounts.calendar import SiteCalendar
 from analytics.expectation import LOOK_BACK_DAYS, layout
 from reports.alert_views import AlertView, alerts_of
 from reports.expectation import (
-    calendar_of,
     curve_of,
     lay_out,
 )
@@ -21,6 +21,7 @@ from storage import portfolio as stored
 from storage.alerts import Alert, load_alerts
 from storage.master import load_accounts, load_points
 from storage.portfolio import PointLoad, UnusualSpan
+from storage.settlement_master import calendars_of
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -124,10 +125,12 @@ def _today_of(
     loads = stored.load_loads(conn, ids, since, now + timedelta(days=1))
     unusual = stored.load_unusual(conn, ids, since)
     newest = stored.load_newest_readings(conn, ids)
+    calendars = calendars_of(conn, accounts)
     views = alerts_of(conn, alerts, accounts, points)
     return [
         _account_today(
             account,
+            calendars[account.account_id],
             now,
             points=[p for p in points if p.account_id == account.account_id],
             loads=loads,
@@ -141,6 +144,7 @@ def _today_of(
 
 def _account_today(
     account: Account,
+    calendar: SiteCalendar,
     now: datetime,
     *,
     points: Sequence[Point],
@@ -149,7 +153,6 @@ def _account_today(
     newest: Mapping[int, datetime],
     alerts: Sequence[AlertView],
 ) -> AccountToday:
-    calendar = calendar_of(account)
     today = calendar.local_day(now)
     on = layout(calendar, today - timedelta(days=LOOK_BACK_DAYS), today)
     own = [point.point_id for point in points]

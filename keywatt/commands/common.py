@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from keywatt.settings import Settings
+
+_WIDE = 140
+"""Where it is not a terminal that says how wide it is."""
 
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object, for scripts.")
@@ -38,6 +43,14 @@ def settings_of(ctx: typer.Context) -> "Settings":
 def print_json(content: object) -> None:
     """Print one line of JSON."""
     print(json.dumps(content, ensure_ascii=False, default=str))
+
+
+def console() -> "Console":
+    """Return where tables are printed."""
+    from rich.console import Console
+
+    made = Console()
+    return made if made.is_terminal else Console(width=_WIDE)
 
 
 def begin_service(settings: "Settings") -> None:

@@ -8,6 +8,9 @@ from keywatt.__main__ import app
 
 COMMANDS = [
     ["check-fleet"],
+    ["closure", "add"],
+    ["closure", "list"],
+    ["closure", "remove"],
     ["collect"],
     ["dashboard"],
     ["demo"],
@@ -16,6 +19,9 @@ COMMANDS = [
     ["meters", "check"],
     ["meters", "export"],
     ["migrate"],
+    ["outage", "add"],
+    ["outage", "list"],
+    ["outage", "remove"],
     ["probe"],
     ["profile", "check"],
     ["profile", "list"],

@@ -18,12 +18,14 @@ import pytest
 
 import storage
 from analytics.settlement.verdict import Status, Verdict
+from accounts.supply import Outage
 from meters.presence import Presence
 from meters.reading import utc_us
 from meters.refusal import Reason, Refusal
 from storage import (
     alerts,
     clocks,
+    closures,
     deliveries,
     dirty,
     evidence,
@@ -31,14 +33,17 @@ from storage import (
     interval_store,
     intervals,
     judging,
+    marking,
     master,
     meter_counts,
     meter_intervals,
     meter_list,
     migrate,
+    outages,
     portfolio,
     readings,
     settled_days,
+    settlement_master,
     stored,
     watching,
 )
@@ -67,6 +72,7 @@ WITHIN = {
     "quarantine.keep": "reading_store.write_batch",
     "clocks.store_drifts": "tests.storage_data.compare",
     "presence.store_presences": "tests.storage_data.tell_presence",
+    "outages.insert_outage": "outages.add_outage",
     "other_files.refuse_elsewhere": "site.apply_site",
     "other_files.refuse_shared_address": "site.apply_site",
 }
@@ -120,6 +126,7 @@ def told(store: Store) -> Answers:
         conn.prepare_threshold = None
         ask = Asking(conn, answers)
         ask_about_evidence(ask)
+        ask_about_entries(ask)
         ask_about_settling(ask)
         store_old_chunks_by_column(conn)
         ask(intervals.refresh_hourly, None, NOON + DAY)
@@ -176,6 +183,27 @@ def enter(ask: Asking) -> None:
     ask(migrate.pending)
     ask(migrate.flavour)
     ask(migrate.is_timescale)
+
+
+def ask_about_entries(ask: Asking) -> None:
+    """Enter what settlement needs, and take one of each back."""
+    steel = ask(master.load_account, "steel")
+    main = ask(master.load_point, 1)
+    said = {"by": "anna", "now": NOON}
+    days = [date(2026, 3, 2), date(2026, 3, 4)]
+    assert ask(closures.close, steel, days, reason="Works", **said)
+    ask(closures.reopen, steel, days[1:], NOON)
+    ask(settlement_master.load_closures, 1)
+    ask(settlement_master.list_closures)
+    ask(settlement_master.calendar_of, steel)
+    ask(settlement_master.calendars_of, [steel])
+    for start in (NOON, LONG_AGO):
+        off = Outage(start=start, stop=start + HOUR, kind="planned", reason="Cable")
+        assert ask(outages.add_outage, main, off, **said)[1] == 1
+    ask(outages.remove_outage, 2, NOON)
+    ask(settlement_master.list_outages)
+    assert ask(settlement_master.load_outages, 1, NOON, NOON + DAY)
+    ask(marking.mark_time, 1, LONG_AGO, NOON, NOON)
 
 
 def ask_about_settling(ask: Asking) -> None:

@@ -1,0 +1,74 @@
+"""What the commands share by which people enter things: who, for whom, since when."""
+
+# ruff: noqa: PLC0415 - rooms are imported when a command runs: help must be quick
+
+import getpass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from keywatt.commands.common import settings_of
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+    from psycopg.rows import TupleRow
+
+    from accounts.account import Account, Point
+
+By = Annotated[
+    str | None,
+    typer.Option(
+        "--by", metavar="NAME", help="Who enters it; the user of this machine, if not."
+    ),
+]
+Reason = Annotated[str, typer.Option("--reason", help="Why, for whoever reads it.")]
+ForAccount = Annotated[
+    str, typer.Argument(metavar="ACCOUNT", help="The account's code.")
+]
+
+
+def who(by: str | None) -> str:
+    """Return who enters something."""
+    try:
+        return by.strip() if by and by.strip() else getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return "unknown"
+
+
+@contextmanager
+def entry(ctx: typer.Context) -> "Iterator[tuple[Connection[TupleRow], datetime]]":
+    """Open the database, migrated, with the site's time."""
+    from keywatt.running import migrated
+    from storage.database import connect
+
+    settings = settings_of(ctx)
+    with connect(migrated(settings)) as conn:
+        yield conn, settings.site_clock().now()
+
+
+def point_called(
+    conn: "Connection[TupleRow]", account: "Account", name: str
+) -> "Point":
+    """Find a point of an account by its name."""
+    from storage.master import load_points
+    from storage.settlement_master import EntryError
+
+    points = load_points(conn, account.account_id)
+    for point in points:
+        if point.name == name:
+            return point
+    known = ", ".join(point.name for point in points) or "none yet"
+    raise EntryError(
+        f"Account {account.code} has no point called {name}; there are: {known}."
+    )
+
+
+def settled_again(days: int) -> str:
+    """Say how much work it makes."""
+    if days == 0:
+        return "No settled day changes by it."
+    is_one = days == 1
+    return f"{days} point-{'day is' if is_one else 'days are'} settled again."

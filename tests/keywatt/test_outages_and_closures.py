@@ -1,0 +1,140 @@
+"""`keywatt outage` and `keywatt closure` as a person or a script calls them."""
+
+import getpass
+import json
+
+import pytest
+
+from storage.database import connect
+
+
+@pytest.fixture
+def site(keywatt, database, example_site) -> dict[str, str]:
+    """The handbook's site in a database; returns the settings that name it."""
+    settings = {"database_url": database}
+    assert keywatt("site", "apply", example_site, **settings).code == 0
+    return settings
+
+
+MORNING = ("--from", "2026-03-02T08:00", "--to", "2026-03-02T12:00")
+PLANNED = (*MORNING, "--kind", "planned", "--reason", "New cable")
+CLOSE = ("closure", "add", "steel", "2026-03-02")
+ADD = ("outage", "add", "steel", "Main supply")
+
+
+def test_an_outage_is_entered_listed_and_removed(keywatt, site, database) -> None:
+    said = keywatt(*ADD, *PLANNED, "--by", "anna", **site)
+    assert said.err == ""
+    # Nothing was read yet.
+    assert said.out == "Outage 1 is entered. No settled day changes by it.\n"
+    with connect(database) as conn:
+        row = conn.execute(
+            "SELECT start AT TIME ZONE 'UTC', entered_by FROM supply_outage"
+        ).fetchone()
+    # 08:00 on the wall in Shanghai.
+    assert (f"{row[0]}", row[1]) == ("2026-03-02 00:00:00", "anna")
+    listed = keywatt("outage", "list", "steel", **site).out
+    assert "2026-03-02 08:00" in listed
+    assert "New cable" in listed
+    (told,) = json.loads(keywatt("outage", "list", "--json", **site).out)
+    assert (told["account"], told["kind"]) == ("steel", "planned")
+    assert told["start"] == "2026-03-02T00:00:00+00:00"
+    assert (
+        json.loads(keywatt("outage", "list", "cold-store", "--json", **site).out) == []
+    )
+    gone = keywatt("outage", "remove", "1", **site).out
+    assert gone.startswith("Outage 1 of steel, Main supply, is removed.")
+    assert keywatt("outage", "list", **site).out == "No outage is entered.\n"
+
+
+def test_whoever_types_it_enters_it(keywatt, site) -> None:
+    told = json.loads(keywatt(*ADD, *PLANNED, "--json", **site).out)
+    assert told["entered_by"] == getpass.getuser()
+    assert told["days_settled_again"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        pytest.param(
+            ("outage", "add", "stel", "Main supply", *PLANNED),
+            "No account is called stel; there are: cold-store, steel.",
+            id="account",
+        ),
+        pytest.param(
+            ("outage", "add", "steel", "Hall", *PLANNED),
+            "Account steel has no point called Hall; there are: Main supply.",
+            id="point",
+        ),
+        pytest.param(
+            (*ADD, "--from", "8", *PLANNED[2:]),
+            "'8' is no time; write it like 2026-03-02T08:00, as the clock in"
+            " Asia/Shanghai shows it, or with its offset.",
+            id="time",
+        ),
+        pytest.param(
+            (*ADD, *MORNING, "--kind", "sudden", "--reason", "x"),
+            "The outage: kind: is 'sudden', should be 'planned' or 'reported'.",
+            id="kind",
+        ),
+        pytest.param(
+            (*ADD, "--from", "2026-03-03", *PLANNED[2:]),
+            "The outage: stop must be later than start.",
+            id="backwards",
+        ),
+        pytest.param(
+            ("outage", "remove", "7"),
+            "There is no outage 7; “keywatt outage list” shows them.",
+            id="number",
+        ),
+        pytest.param(
+            ("closure", "add", "steel", "soon", "--reason", "x"),
+            "'soon' is no day; write it like 2026-03-02.",
+            id="day",
+        ),
+        pytest.param(
+            ("closure", "remove", "steel", "2026-03-02"),
+            "Account steel has no closure on 2026-03-02; “keywatt closure list” shows"
+            " those it has.",
+            id="open",
+        ),
+        pytest.param(
+            (
+                "closure",
+                "add",
+                "steel",
+                "2026-03-02",
+                "--to",
+                "2020-03-02",
+                "--reason=x",
+            ),
+            "The closure: last_day must not be earlier than day.",
+            id="last day",
+        ),
+    ],
+)
+def test_what_cannot_be_entered_is_one_sentence(
+    keywatt, site, arguments, sentence
+) -> None:
+    said = keywatt(*arguments, **site)
+    assert (said.code, said.err) == (2, f"{sentence}\n")
+
+
+def test_a_closure_is_entered_listed_and_removed(keywatt, site) -> None:
+    add = ("closure", "add", "steel", "2026-08-10", "--to", "2026-08-12")
+    said = keywatt(*add, "--reason", "Works holiday", "--by", "anna", **site)
+    assert said.out == (
+        "Account steel is closed on 2026-08-10 to 2026-08-12. No settled day changes by"
+        " it.\n"
+    )
+    listed = keywatt("closure", "list", "steel", **site).out
+    assert listed.count("Works holiday") == 3
+    gone = keywatt("closure", "remove", "steel", "2026-08-11", "--json", **site)
+    assert json.loads(gone.out) == {
+        "account": "steel",
+        "days": ["2026-08-11"],
+        "days_settled_again": 0,
+    }
+    told = json.loads(keywatt("closure", "list", "--json", **site).out)
+    assert [one["day"] for one in told] == ["2026-08-10", "2026-08-12"]
+    assert told[0]["entered_by"] == "anna"
