@@ -23,6 +23,7 @@ from accounts.site import (
     find_profile,
     twice,
 )
+from accounts.site_meter import too_many_digits
 from meters.form import Form, sentence
 from meters.profile import Profile
 
@@ -156,13 +157,8 @@ class LineReader:
             return "profile", found
         given["profile"], profile = found
         transport = given.setdefault("transport", profile.transport)
-        if transport in ("modbus", "mqtt") and transport != profile.transport:
-            return "transport", (
-                f"is {transport}, but profile {entered} is read over"
-                f" {profile.transport}."
-            )
-        if profile.ratio_in_meter and given.get("ratio", "1") != "1":
-            return "ratio", f"is {given['ratio']}, {twice(entered)}."
+        if fault := _at_odds(given, entered, profile):
+            return fault
         given.setdefault("register_digits", str(profile.register_digits))
         given.setdefault("register_resolution", str(profile.register_resolution))
         is_serial = given.get("framing") == "serial"
@@ -180,6 +176,25 @@ class LineReader:
             except ValueError as exc:
                 self._profiles[entered] = f"{exc}."
         return self._profiles[entered]
+
+
+def _at_odds(
+    given: Mapping[str, str], entered: str, profile: Profile
+) -> tuple[str, str] | None:
+    """Return what a line says that its profile says otherwise."""
+    transport = given["transport"]
+    if transport in ("modbus", "mqtt") and transport != profile.transport:
+        return "transport", (
+            f"is {transport}, but profile {entered} is read over {profile.transport}."
+        )
+    if profile.ratio_in_meter and given.get("ratio", "1") != "1":
+        return "ratio", f"is {given['ratio']}, {twice(entered)}."
+    digits = _typed("register_digits", given.get("register_digits", ""))
+    if isinstance(digits, int) and (
+        complaint := too_many_digits(entered, profile, digits)
+    ):
+        return "register_digits", f"is {digits}, {complaint}."
+    return None
 
 
 def _nested(given: Mapping[str, str]) -> dict[str, object]:

@@ -4,12 +4,13 @@
 with the file, the key and the reason; forms made in Python raise pydantic's own.
 """
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field
+from pydantic import Field, Strict
 from pydantic import model_validator as check_after
 
 from accounts.account import Sector
@@ -39,6 +40,7 @@ from accounts.site_meter import (
     find_profile,
     twice,
 )
+from accounts.supply import Closure, Outage
 from accounts.tariff import Tariff
 from meters.form import Form, checked, read_toml, refuse_repeats
 
@@ -56,6 +58,7 @@ __all__ = [
     "SiteAccount",
     "SiteError",
     "SiteMeter",
+    "SiteOutage",
     "SitePoint",
     "SiteProcess",
     "find_profile",
@@ -100,14 +103,33 @@ class SitePoint(Form):
 
     name: Text
     contract_demand_kw: Annotated[Amount, Field(gt=0)] | None = None
+    contract_kva: Annotated[Amount, Field(gt=0)] | None = None
+    """The most its transformers and its connection can carry."""
+    feeds: Annotated[bool, Strict()] = False
+    """Has something that can feed the grid."""
     meters: tuple[SiteMeter, ...] = ()
+    check_meters: tuple[SiteMeter, ...] = ()
+    """Those that count the same supply beside the main meter."""
     processes: tuple[SiteProcess, ...] = ()
 
     @check_after(mode="after")
     def _one_meter_at_a_time(self) -> Self:
         refuse_repeats("process", (process.name for process in self.processes))
         refuse_overlap(self.meters, "installed")
+        refuse_overlap(self.check_meters, "installed as check meter")
         return self
+
+    @property
+    def all_meters(self) -> tuple[SiteMeter, ...]:
+        """Main and check meters, in the file's order."""
+        return self.meters + self.check_meters
+
+
+class SiteOutage(Outage):
+    """Time without supply at a point of an account, or at all of them."""
+
+    point: Text | None = None
+    """Its name; all of the account's, where it is left out."""
 
 
 class SiteAccount(Form):
@@ -122,12 +144,35 @@ class SiteAccount(Form):
     manager: Text
     tariff: Code
     points: tuple[SitePoint, ...] = ()
+    closures: tuple[Closure, ...] = ()
+    outages: tuple[SiteOutage, ...] = ()
 
     @check_after(mode="after")
     def _calendar_is_known(self) -> Self:
         SiteCalendar(self.time_zone, self.country)
         refuse_repeats("point", (point.name for point in self.points))
+        days = (day for closure in self.closures for day in closure.days())
+        refuse_repeats("closure of", (day.isoformat() for day in days))
         return self
+
+    @check_after(mode="after")
+    def _outages_are_of_its_points(self) -> Self:
+        names = [point.name for point in self.points]
+        for outage in self.outages:
+            if outage.point is not None and outage.point not in names:
+                known = ", ".join(names) or "none yet"
+                raise ValueError(
+                    f"an outage names point {outage.point}, which the account does not"
+                    f" have; there are: {known}"
+                )
+        for name in names:
+            told = (f"{o.start:%Y-%m-%d %H:%M} UTC" for o in self.outages_of(name))
+            refuse_repeats(f"an outage of point {name} from", told)
+        return self
+
+    def outages_of(self, point: str) -> Iterator[SiteOutage]:
+        """Return the outages of a point, in the file's order."""
+        return (each for each in self.outages if each.point in {None, point})
 
 
 class Site(Form):
@@ -159,9 +204,9 @@ class Site(Form):
         return next(t for t in self.tariffs if t.code == account.tariff)
 
     def meters(self) -> list[SiteMeter]:
-        """Return the meters of all accounts, in the file's order."""
+        """Return the meters of all accounts, main and check, in the file's order."""
         points = [point for account in self.accounts for point in account.points]
-        return [meter for point in points for meter in point.meters]
+        return [meter for point in points for meter in point.all_meters]
 
 
 def load_site(path: Path) -> Site:

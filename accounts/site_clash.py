@@ -51,7 +51,7 @@ def refuse_two_of_one_serial(meters: Iterable[SiteMeter]) -> None:
             )
         if next(_overlaps(entries), None):
             raise ValueError(
-                f"meter {serial} is at two points at one time;"
+                f"meter {serial} is in two places at one time;"
                 " give it an earlier removed_at where it was first"
             )
 

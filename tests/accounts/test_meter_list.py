@@ -84,7 +84,13 @@ def test_what_is_left_out_is_the_profiles_or_the_usual(tmp_path) -> None:
         pytest.param(
             {"port": "502.0"}, "port: is '502.0', should be a valid int", id="no whole"
         ),
-        pytest.param({"ratio": 0}, "ratio: is 0, should be greater than 0.", id="0"),
+        pytest.param({"ratio": 0}, "ratio: is 0, should be greater than 0: g", id="0"),
+        pytest.param(
+            {"register_digits": 10},
+            "register_digits: is 10, but the registers of profile eastron-sdm630 have"
+            " 9; leave it out",
+            id="more digits than its profile",
+        ),
         pytest.param(
             {"register_resolution": "nan"}, "register_resolution: is 'nan'", id="NaN"
         ),
