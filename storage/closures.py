@@ -9,11 +9,9 @@ from datetime import date, datetime
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from accounts.account import Account
 from storage.judging import judge_again
 from storage.marking import mark_time
-from storage.master import load_points
-from storage.settlement_master import EntryError, calendar_of, list_closures
+from storage.settlement_master import EntryError, list_closures
 
 UPSERT_CLOSURE = """
     INSERT INTO closure AS old (account_id, local_day, reason, entered_by, entered_at)
@@ -30,10 +28,17 @@ DELETE_CLOSURE = """
      WHERE account_id = %(account_id)s AND local_day = %(local_day)s
 """
 
+SELECT_BOUNDS = """
+    SELECT point_id, %(day)s::date::timestamp AT TIME ZONE time_zone,
+           (%(day)s::date + 1)::timestamp AT TIME ZONE time_zone
+      FROM point JOIN account USING (account_id)
+     WHERE account_id = %(account_id)s
+"""
+
 
 def close(
     conn: Connection[TupleRow],
-    account: Account,
+    account_id: int,
     days: Iterable[date],
     *,
     reason: str,
@@ -49,7 +54,7 @@ def close(
     with conn.transaction():
         for day in days:
             row = {
-                "account_id": account.account_id,
+                "account_id": account_id,
                 "local_day": day,
                 "reason": reason,
                 "entered_by": by,
@@ -57,13 +62,13 @@ def close(
             }
             made = conn.execute(UPSERT_CLOSURE, row).fetchone()
             if made is not None and made[0]:
-                marked += _mark(conn, account, day, now)
+                marked += _mark(conn, account_id, day, now)
     return marked
 
 
 def reopen(
     conn: Connection[TupleRow],
-    account: Account,
+    account_id: int,
     days: Iterable[date],
     now: datetime | None = None,
 ) -> int:
@@ -77,26 +82,26 @@ def reopen(
     """
     marked = 0
     with conn.transaction():
-        closed = {one.day for one in list_closures(conn, account.account_id)}
+        closed = {one.day for one in list_closures(conn, account_id)}
         for day in days:
             if day not in closed:
                 raise EntryError(
-                    f"Account {account.code} has no closure on {day}; “keywatt closure"
-                    " list” shows those it has."
+                    f"There is no closure on {day} to remove; “keywatt closure list”"
+                    " shows those that are entered."
                 )
-            row = {"account_id": account.account_id, "local_day": day}
+            row = {"account_id": account_id, "local_day": day}
             conn.execute(DELETE_CLOSURE, row)
-            marked += _mark(conn, account, day, now)
+            marked += _mark(conn, account_id, day, now)
     return marked
 
 
 def _mark(
-    conn: Connection[TupleRow], account: Account, day: date, now: datetime | None
+    conn: Connection[TupleRow], account_id: int, day: date, now: datetime | None
 ) -> int:
     """Have a day of all points of an account settled, and judged, again."""
-    start, stop = calendar_of(conn, account).day_bounds(day)
+    asked = {"account_id": account_id, "day": day}
     marked = 0
-    for point in load_points(conn, account.account_id):
-        marked += mark_time(conn, point.point_id, start, stop, now)
-        judge_again(conn, point.point_id, start)
+    for point_id, start, stop in conn.execute(SELECT_BOUNDS, asked).fetchall():
+        marked += mark_time(conn, point_id, start, stop, now)
+        judge_again(conn, point_id, start)
     return marked

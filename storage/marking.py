@@ -6,18 +6,25 @@ whole. Days of which nothing is known, and those whose
 readings may be dropped by now, are left alone.
 """
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from storage.dirty import REACH_MIN, mark_days
+from storage.dirty import REACH_MIN
 
 _REACH = timedelta(minutes=REACH_MIN)
 
 # As 0003 keeps readings; those up to a day before an interval may count.
-SELECT_DAYS = """
-    WITH sat AS (
+MARK_TIME = """
+    WITH here AS (
+        SELECT time_zone,
+               %(start)s::timestamptz AS start, %(stop)s::timestamptz AS stop,
+               coalesce(%(now)s, now()) - interval '13 months'
+                                        + interval '1 day' AS kept
+          FROM point JOIN account USING (account_id)
+         WHERE point_id = %(point_id)s),
+    sat AS (
         SELECT meter_id, role, installed_at, coalesce(removed_at, 'infinity') AS gone_at
           FROM installation
          WHERE point_id = %(point_id)s),
@@ -32,60 +39,69 @@ SELECT_DAYS = """
                (SELECT max(measured_at) FROM reading
                  WHERE reading.meter_id = sat.meter_id
                    AND measured_at >= installed_at
-                   AND measured_at <= least(gone_at, %(start)s)) AS before,
+                   AND measured_at <= least(gone_at, %(start)s::timestamptz)) AS before,
                (SELECT min(measured_at) FROM reading
                  WHERE reading.meter_id = sat.meter_id
-                   AND measured_at >= greatest(installed_at, %(stop)s)
+                   AND measured_at >= greatest(installed_at, %(stop)s::timestamptz)
                    AND measured_at <= gone_at) AS after
           FROM sat),
-    counted AS (
-        SELECT (SELECT min(start) FROM meter_interval
-                 WHERE meter_interval.meter_id = sat.meter_id
-                   AND start >= installed_at AND start < gone_at) AS first,
-               (SELECT max(start) FROM meter_interval
-                 WHERE meter_interval.meter_id = sat.meter_id
-                   AND start >= installed_at AND start < gone_at) AS last
-          FROM sat),
-    settled AS (
-        SELECT (SELECT min(start) FROM energy_interval
-                 WHERE point_id = %(point_id)s) AS first,
-               (SELECT max(start) FROM energy_interval
-                 WHERE point_id = %(point_id)s) AS last),
     known AS (
         SELECT min(first) AS first, max(last) AS last
           FROM (SELECT first, last FROM heard
-                 UNION ALL SELECT first, last FROM counted
-                 UNION ALL SELECT first, last FROM settled) AS each),
-    around AS (
+                 UNION ALL
+                SELECT (SELECT min(start) FROM meter_interval AS its
+                         WHERE its.meter_id = sat.meter_id AND start >= installed_at),
+                       (SELECT max(start) FROM meter_interval AS its
+                         WHERE its.meter_id = sat.meter_id AND start < gone_at)
+                  FROM sat
+                 UNION ALL
+                SELECT (SELECT min(start) FROM energy_interval
+                         WHERE point_id = %(point_id)s),
+                       (SELECT max(start) FROM energy_interval
+                         WHERE point_id = %(point_id)s)) AS each),
+    hole AS (
         SELECT max(before) AS before, min(after) AS after
           FROM heard
          WHERE role = 'main'
-        HAVING count(before) > 0 AND count(after) > 0)
-    SELECT (greatest(CASE WHEN before < %(start)s - %(reach)s THEN before
-                          ELSE %(start)s END,
-                     known.first,
-                     coalesce(%(now)s, now()) - interval '13 months' + interval '1 day')
-            AT TIME ZONE time_zone)::date,
-           (least(CASE WHEN after > %(stop)s + %(reach)s THEN after
-                       ELSE %(stop)s - interval '1 microsecond' END,
-                  known.last)
-            AT TIME ZONE time_zone)::date
-      FROM point
-      JOIN account USING (account_id)
-     CROSS JOIN known
-      LEFT JOIN around ON true
-     WHERE point_id = %(point_id)s AND known.first IS NOT NULL
+        HAVING count(before) > 0 AND count(after) > 0),
+    span AS (
+        SELECT (greatest(CASE WHEN before < start - %(reach)s THEN before
+                              ELSE start END,
+                         known.first, kept)
+                AT TIME ZONE time_zone)::date AS first_day,
+               (least(CASE WHEN after > stop + %(reach)s THEN after
+                           ELSE stop - interval '1 microsecond' END,
+                      known.last)
+                AT TIME ZONE time_zone)::date AS last_day
+          FROM here CROSS JOIN known LEFT JOIN hole ON true
+         WHERE known.first IS NOT NULL),
+    day AS (
+        SELECT first_day + number AS local_day,
+               (first_day + number)::timestamp AT TIME ZONE time_zone AS start,
+               (first_day + number + 1)::timestamp AT TIME ZONE time_zone AS stop
+          FROM here, span, generate_series(0, last_day - first_day) AS number)
+    INSERT INTO dirty_point_day (point_id, local_day)
+    SELECT %(point_id)s, local_day
+      FROM day
+     WHERE EXISTS (SELECT FROM energy_interval AS its
+                    WHERE its.point_id = %(point_id)s
+                      AND its.start >= day.start AND its.start < day.stop)
+        OR EXISTS (SELECT FROM sat JOIN reading USING (meter_id)
+                    WHERE measured_at >= greatest(day.start, installed_at)
+                      AND measured_at < least(day.stop, gone_at))
+        OR EXISTS (SELECT FROM sat JOIN meter_interval AS its USING (meter_id)
+                    WHERE its.start >= greatest(day.start, installed_at)
+                      AND its.start < least(day.stop, gone_at))
+    RETURNING local_day
 """
 
 
 def mark_time(
     conn: Connection[TupleRow],
     point_id: int,
-    start: datetime,
-    stop: datetime,
+    start: datetime | None,
+    stop: datetime | None,
     now: datetime | None,
-    *,
-    reach: timedelta = _REACH,
 ) -> int:
     """Mark the days of a point on which something from `start` to `stop` bears.
 
@@ -94,12 +110,10 @@ def mark_time(
     conn
         In the transaction that stores what was entered.
     point_id : int
-    start, stop : datetime
-        [start, stop).
+    start, stop : datetime or None
+        [start, stop); None = for ever.
     now : datetime or None
         None: the server's.
-    reach : timedelta
-        The nearest readings count where they are further away than this.
 
     Returns
     -------
@@ -109,18 +123,9 @@ def mark_time(
     """
     asked = {
         "point_id": point_id,
-        "start": start,
-        "stop": stop,
+        "start": "-infinity" if start is None else start,
+        "stop": "infinity" if stop is None else stop,
         "now": now,
-        "reach": reach,
+        "reach": _REACH,
     }
-    row = conn.execute(SELECT_DAYS, asked).fetchone()
-    first, last = (None, None) if row is None else row
-    if first is None or last is None or last < first:
-        return 0
-    mark_days(conn, point_id, first, last)
-    return _days(first, last)
-
-
-def _days(first: date, last: date) -> int:
-    return (last - first).days + 1
+    return len(conn.execute(MARK_TIME, asked).fetchall())

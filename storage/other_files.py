@@ -31,7 +31,7 @@ FIND_ELSEWHERE = """
 def refuse_elsewhere(conn: Connection[TupleRow], site: Site) -> None:
     """Refuse what no single file shows: one of its meters at a point of another."""
     named = [(a.code, point) for a in site.accounts for point in a.points]
-    placed = [(code, point.name, m) for code, point in named for m in point.meters]
+    placed = [(code, point.name, m) for code, point in named for m in point.all_meters]
     entered = {
         "serials": [meter.serial for _, _, meter in placed],
         "accounts": [code for code, _, _ in placed],

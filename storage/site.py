@@ -9,15 +9,17 @@ from datetime import datetime
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from accounts.site import (
-    MqttConnection,
-    Site,
-    SiteAccount,
-    SiteMeter,
-    SitePoint,
-)
+from accounts.site import Site, SiteAccount, SitePoint
 from accounts.tariff import Tariff
+from storage.marking import mark_time
 from storage.other_files import refuse_elsewhere, refuse_shared_address
+from storage.site_installations import apply_installations
+from storage.site_settlement import (
+    Entering,
+    apply_closures,
+    apply_details,
+    apply_outages,
+)
 
 # A version is never changed, so that a figure can be traced to what it was made with.
 FIND_TARIFF = """
@@ -63,11 +65,21 @@ INSERT_CONTRACT = """
            CASE WHEN EXISTS (SELECT FROM contract WHERE account_id = %(account_id)s)
                 THEN coalesce(%(now)s, now()) ELSE '-infinity' END
 """
-UPSERT_POINT = """
-    INSERT INTO point (account_id, name, contract_demand_kw)
-    VALUES (%(account_id)s, %(name)s, %(contract_demand_kw)s)
-    ON CONFLICT (account_id, name) DO UPDATE
-       SET contract_demand_kw = excluded.contract_demand_kw
+INSERT_POINT = """
+    INSERT INTO point (account_id, name) VALUES (%(account_id)s, %(name)s)
+    ON CONFLICT (account_id, name) DO NOTHING
+"""
+SELECT_POINT = """
+    SELECT point_id FROM point WHERE account_id = %(account_id)s AND name = %(name)s
+"""
+# All of it bounds what can flow at the point.
+UPDATE_POINT = """
+    UPDATE point
+       SET contract_demand_kw = %(contract_demand_kw)s, contract_kva = %(contract_kva)s,
+           feeds = %(feeds)s
+     WHERE point_id = %(point_id)s
+       AND (contract_demand_kw, contract_kva, feeds)
+           IS DISTINCT FROM (%(contract_demand_kw)s, %(contract_kva)s, %(feeds)s)
     RETURNING point_id
 """
 DELETE_PROCESSES = "DELETE FROM shiftable_process WHERE point_id = %(point_id)s"
@@ -77,78 +89,36 @@ INSERT_PROCESS = """
     VALUES (%(point_id)s, %(name)s, %(power_kw)s, %(duration_min)s,
             %(usual_start)s, %(earliest_start)s, %(latest_end)s)
 """
-UPSERT_METER = """
-    INSERT INTO meter (serial, profile, transport, framing, host, port, device,
-                       baud_rate, parity, stop_bits, unit, poll_every_s)
-    VALUES (%(serial)s, %(profile)s, %(transport)s, %(framing)s, %(host)s, %(port)s,
-            %(device)s, %(baud_rate)s, %(parity)s, %(stop_bits)s, %(unit)s,
-            %(poll_every_s)s)
-    ON CONFLICT (serial) DO UPDATE
-       SET profile = excluded.profile, transport = excluded.transport,
-           framing = excluded.framing, host = excluded.host, port = excluded.port,
-           device = excluded.device, baud_rate = excluded.baud_rate,
-           parity = excluded.parity, stop_bits = excluded.stop_bits,
-           unit = excluded.unit, poll_every_s = excluded.poll_every_s
-    RETURNING meter_id
-"""
-# Days that a meter's readings were settled under an installation that is no longer
-# what was entered, or will be under a new one.
-MARK_DIRTY = """
-    INSERT INTO dirty_point_day (point_id, local_day)
-    SELECT DISTINCT %(point_id)s, (measured_at AT TIME ZONE time_zone)::date
-      FROM reading, point JOIN account USING (account_id)
-     WHERE meter_id = ANY(%(meter_ids)s) AND point_id = %(point_id)s
-"""
-# Those of the point from which a meter moves to this one, as another part of the site.
-MARK_DIRTY_BEFORE = """
-    INSERT INTO dirty_point_day (point_id, local_day)
-    SELECT DISTINCT point_id, (measured_at AT TIME ZONE time_zone)::date
-      FROM installation
-      JOIN point USING (point_id)
-      JOIN account USING (account_id)
-      JOIN reading USING (meter_id)
-     WHERE meter_id = %(meter_id)s AND installed_at = %(installed_at)s
-       AND point_id <> %(point_id)s
-"""
-DELETE_OTHER_INSTALLATIONS = """
-    DELETE FROM installation
-     WHERE point_id = %(point_id)s
-       AND (meter_id, installed_at) NOT IN (
-               SELECT * FROM unnest(%(meter_ids)s::int[],
-                                    %(installed_at)s::timestamptz[]))
-    RETURNING meter_id
-"""
-UPSERT_INSTALLATION = """
-    INSERT INTO installation AS old (point_id, meter_id, installed_at, removed_at,
-                                     ratio, register_digits, register_resolution)
-    VALUES (%(point_id)s, %(meter_id)s, %(installed_at)s, %(removed_at)s, %(ratio)s,
-            %(register_digits)s, %(register_resolution)s)
-    ON CONFLICT (meter_id, installed_at) DO UPDATE
-       SET point_id = excluded.point_id, removed_at = excluded.removed_at,
-           ratio = excluded.ratio, register_digits = excluded.register_digits,
-           register_resolution = excluded.register_resolution
-     WHERE (old.point_id, old.removed_at, old.ratio, old.register_digits,
-            old.register_resolution)
-           IS DISTINCT FROM
-           (excluded.point_id, excluded.removed_at, excluded.ratio,
-            excluded.register_digits, excluded.register_resolution)
-    RETURNING meter_id
-"""
 # Two people who enter meters at once wait for each other: else neither would see that
 # the other's are at the same address. Whoever reads or writes readings waits for none.
 LOCK_METERS = "LOCK TABLE meter IN SHARE ROW EXCLUSIVE MODE"
 
 
 def apply_site(
-    conn: Connection[TupleRow], site: Site, now: datetime | None = None
+    conn: Connection[TupleRow],
+    site: Site,
+    now: datetime | None = None,
+    *,
+    by: str = "keywatt",
 ) -> None:
     """Make the database say what a site says, in one transaction.
 
     What is there already stays as it is; a second time changes nothing. The site is
     the whole truth for the points it names: processes and installations that it no
-    longer holds go. Accounts and meters it does not name stay. A tariff that is not
-    what it was is a new version, which its accounts here have from `now` (None: the
-    server's) on; the past and the accounts of other files keep the one they had.
+    longer holds go. Accounts and meters it does not name stay, and so do closures and
+    outages that were entered otherwise than by a site file. A tariff that is not what
+    it was is a new version, which its accounts here have from `now` on; the past and
+    the accounts of other files keep the one they had. Days that are to be settled
+    otherwise now are marked.
+
+    Parameters
+    ----------
+    conn : Connection
+    site : Site
+    now : datetime or None
+        None: the server's.
+    by : str
+        Who enters it.
 
     Raises
     ------
@@ -157,6 +127,7 @@ def apply_site(
         at the address of another meter while that one is there. Nothing is stored then.
 
     """
+    entering = Entering.of_file(by, now)
     with conn.transaction():
         conn.execute(LOCK_METERS)
         refuse_elsewhere(conn, site)
@@ -167,7 +138,7 @@ def apply_site(
                 account,
                 currency=site.tariff_of(account).currency,
                 tariff_id=tariff_ids[account.tariff],
-                now=now,
+                entering=entering,
             )
         refuse_shared_address(conn, [meter.serial for meter in site.meters()])
 
@@ -193,7 +164,7 @@ def _apply_account(
     *,
     currency: str,
     tariff_id: int,
-    now: datetime | None,
+    entering: Entering,
 ) -> None:
     account_id = _one(
         conn,
@@ -208,73 +179,34 @@ def _apply_account(
             "currency": currency,
         },
     )
-    _apply_contract(conn, account_id, tariff_id, now)
+    _apply_contract(conn, account_id, tariff_id, entering.now)
     for point in account.points:
-        _apply_point(conn, account_id, point)
+        point_id = _apply_point(conn, account_id, point, entering)
+        apply_outages(conn, point_id, account.outages_of(point.name), entering)
+    apply_closures(conn, account_id, account.closures, entering)
 
 
-def _apply_point(conn: Connection[TupleRow], account_id: int, point: SitePoint) -> None:
-    point_id = _one(
-        conn,
-        UPSERT_POINT,
-        {
-            "account_id": account_id,
-            "name": point.name,
-            "contract_demand_kw": point.contract_demand_kw,
-        },
-    )
+def _apply_point(
+    conn: Connection[TupleRow], account_id: int, point: SitePoint, entering: Entering
+) -> int:
+    row: dict[str, object] = {
+        "account_id": account_id,
+        "name": point.name,
+        "contract_demand_kw": point.contract_demand_kw,
+        "contract_kva": point.contract_kva,
+        "feeds": point.feeds,
+    }
+    conn.execute(INSERT_POINT, row)
+    point_id = _one(conn, SELECT_POINT, row)
+    changed = conn.execute(UPDATE_POINT, row | {"point_id": point_id}).fetchone()
     conn.execute(DELETE_PROCESSES, {"point_id": point_id})
     for process in point.processes:
         conn.execute(INSERT_PROCESS, process.model_dump() | {"point_id": point_id})
-    _apply_installations(conn, point_id, point.meters)
-
-
-def _apply_installations(
-    conn: Connection[TupleRow], point_id: int, meters: tuple[SiteMeter, ...]
-) -> None:
-    meter_ids = [_apply_meter(conn, meter) for meter in meters]
-    entered = {
-        "point_id": point_id,
-        "meter_ids": meter_ids,
-        "installed_at": [meter.installed_at for meter in meters],
-    }
-    changed = conn.execute(DELETE_OTHER_INSTALLATIONS, entered).fetchall()
-    for meter_id, meter in zip(meter_ids, meters, strict=True):
-        row = {
-            "point_id": point_id,
-            "meter_id": meter_id,
-            "installed_at": meter.installed_at,
-            "removed_at": meter.removed_at,
-            "ratio": meter.ratio,
-            "register_digits": meter.register_digits,
-            "register_resolution": meter.register_resolution,
-        }
-        conn.execute(MARK_DIRTY_BEFORE, row)
-        changed += conn.execute(UPSERT_INSTALLATION, row).fetchall()
+    sitting = apply_installations(conn, point_id, point, entering.now)
+    apply_details(conn, sitting, entering)
     if changed:
-        touched = {"point_id": point_id, "meter_ids": [row[0] for row in changed]}
-        conn.execute(MARK_DIRTY, touched)
-
-
-def _apply_meter(conn: Connection[TupleRow], meter: SiteMeter) -> int:
-    row: dict[str, object] = {
-        "serial": meter.serial,
-        "profile": meter.profile,
-        "transport": meter.connection.transport,
-        "framing": "tcp",
-        "host": None,
-        "port": None,
-        "device": None,
-        "baud_rate": 9600,
-        "parity": "none",
-        "stop_bits": 1,
-        "unit": None,
-    }
-    if isinstance(meter.connection, MqttConnection):
-        row["poll_every_s"] = meter.connection.report_every_s
-    else:
-        row |= meter.connection.model_dump()
-    return _one(conn, UPSERT_METER, row)
+        mark_time(conn, point_id, None, None, entering.now)
+    return point_id
 
 
 def _one(

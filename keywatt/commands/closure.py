@@ -60,7 +60,7 @@ def add_to(app: typer.Typer) -> None:
         closure = _closure(day, to, reason)
         days = list(closure.days())
         with entry(ctx) as (conn, now):
-            whose = load_account(conn, account)
+            whose = load_account(conn, account).account_id
             marked = close(
                 conn, whose, days, reason=closure.reason, by=who(by), now=now
             )
@@ -99,7 +99,8 @@ def add_to(app: typer.Typer) -> None:
 
         closure = _closure(day, to, "removed")
         with entry(ctx) as (conn, now):
-            marked = reopen(conn, load_account(conn, account), closure.days(), now)
+            whose = load_account(conn, account).account_id
+            marked = reopen(conn, whose, closure.days(), now)
         _report(account, closure, marked, done="no longer closed", as_json=as_json)
 
 

@@ -32,8 +32,10 @@ ForAccount = Annotated[
 
 def who(by: str | None) -> str:
     """Return who enters something."""
+    if by and by.strip():
+        return by.strip()
     try:
-        return by.strip() if by and by.strip() else getpass.getuser()
+        return getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name
         return "unknown"
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from accounts.multiplier import MultiplierChange, differing_times
 from accounts.register_note import RegisterNote
 from accounts.site import Site, SiteError, load_site
+from accounts.site_findings import findings_of
 from meters.form import Form
 from meters.quantity import Quantity
 from tests.accounts.site_files import (
@@ -209,7 +210,7 @@ AT_STEEL = r"accounts\[steel\]"
         pytest.param(
             set_in(*METER, "opening", to={"energy_import_kwh": 12.345}),
             rf"{AT_METER}: opening\.energy_import_kwh is 12\.345 kWh, between two"
-            r" counts of a register that shows steps of 0\.01 kWh; write it as the display",
+            r" counts of a register that shows steps of 0\.01 kWh; write it as the",
             id="no whole count",
         ),
         pytest.param(
@@ -296,3 +297,50 @@ def test_a_mistake_gets_one_sentence(tmp_path, change, sentence) -> None:
 def test_fewer_digits_than_the_profile_are_those_of_the_display(tmp_path) -> None:
     site = load_changed(tmp_path, set_in(*METER, "register_digits", to=6))
     assert site.meters()[0].register_digits == 6
+
+
+def swapped(**notes: dict[str, float]):
+    """Return a change that swaps the example's first meter."""
+
+    def change(entered) -> None:
+        meters = entered["accounts"][0]["points"][0]["meters"]
+        new = meters[0] | {"serial": "ST-1002", "installed_at": JUNE, "opening": {}}
+        meters[0]["removed_at"] = JUNE
+        meters[0]["closing"] = notes.get("closing", {})
+        meters.append(new | {"opening": notes.get("opening", {})})
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("notes", "lacking"),
+    [
+        pytest.param(
+            {},
+            "the closing reading of ST-1001 and the opening reading of ST-1002",
+            id="neither",
+        ),
+        pytest.param(
+            {
+                "closing": {"energy_import_kwh": 5.0},
+                "opening": {"energy_export_kwh": 0.0},
+            },
+            "the opening reading of ST-1002",
+            id="of another register",
+        ),
+    ],
+)
+def test_a_swap_without_readings_is_warned_of(tmp_path, notes, lacking) -> None:
+    (found,) = findings_of(load_changed(tmp_path, swapped(**notes)))
+    assert found.code == "swap-without-note"
+    assert found.text == (
+        "At point Main supply of account steel, meter ST-1001 gave way to meter ST-1002"
+        f" without {lacking}: energy between their readings will be an estimate; enter"
+        " what the displays showed, if anybody noted it."
+    )
+
+
+def test_a_swap_with_its_readings_is_not(tmp_path) -> None:
+    zero = {"energy_import_kwh": 0.0}
+    swap = swapped(closing=zero, opening=zero)
+    assert findings_of(load_changed(tmp_path, swap)) == []

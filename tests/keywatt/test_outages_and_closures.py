@@ -19,32 +19,33 @@ def site(keywatt, database, example_site) -> dict[str, str]:
 MORNING = ("--from", "2026-03-02T08:00", "--to", "2026-03-02T12:00")
 PLANNED = (*MORNING, "--kind", "planned", "--reason", "New cable")
 CLOSE = ("closure", "add", "steel", "2026-03-02")
-ADD = ("outage", "add", "steel", "Main supply")
+ADD = ("outage", "add", "cold-store", "Main supply")
 
 
 def test_an_outage_is_entered_listed_and_removed(keywatt, site, database) -> None:
     said = keywatt(*ADD, *PLANNED, "--by", "anna", **site)
     assert said.err == ""
     # Nothing was read yet.
-    assert said.out == "Outage 1 is entered. No settled day changes by it.\n"
+    assert said.out == "Outage 2 is entered. No settled day changes by it.\n"
     with connect(database) as conn:
         row = conn.execute(
             "SELECT start AT TIME ZONE 'UTC', entered_by FROM supply_outage"
+            " WHERE outage_id = 2"
         ).fetchone()
     # 08:00 on the wall in Shanghai.
     assert (f"{row[0]}", row[1]) == ("2026-03-02 00:00:00", "anna")
-    listed = keywatt("outage", "list", "steel", **site).out
+    listed = keywatt("outage", "list", "cold-store", **site).out
     assert "2026-03-02 08:00" in listed
     assert "New cable" in listed
-    (told,) = json.loads(keywatt("outage", "list", "--json", **site).out)
-    assert (told["account"], told["kind"]) == ("steel", "planned")
+    told = json.loads(keywatt("outage", "list", "--json", **site).out)[0]
+    assert (told["account"], told["kind"]) == ("cold-store", "planned")
     assert told["start"] == "2026-03-02T00:00:00+00:00"
-    assert (
-        json.loads(keywatt("outage", "list", "cold-store", "--json", **site).out) == []
-    )
-    gone = keywatt("outage", "remove", "1", **site).out
-    assert gone.startswith("Outage 1 of steel, Main supply, is removed.")
-    assert keywatt("outage", "list", **site).out == "No outage is entered.\n"
+    (other,) = json.loads(keywatt("outage", "list", "steel", "--json", **site).out)
+    assert other["entered_by"].endswith(" (site file)")
+    gone = keywatt("outage", "remove", "2", **site).out
+    assert gone.startswith("Outage 2 of cold-store, Main supply, is removed.")
+    none = keywatt("outage", "list", "cold-store", **site)
+    assert none.out == "No outage is entered.\n"
 
 
 def test_whoever_types_it_enters_it(keywatt, site) -> None:
@@ -94,8 +95,8 @@ def test_whoever_types_it_enters_it(keywatt, site) -> None:
         ),
         pytest.param(
             ("closure", "remove", "steel", "2026-03-02"),
-            "Account steel has no closure on 2026-03-02; “keywatt closure list” shows"
-            " those it has.",
+            "There is no closure on 2026-03-02 to remove; “keywatt closure list” shows"
+            " those that are entered.",
             id="open",
         ),
         pytest.param(
@@ -121,20 +122,20 @@ def test_what_cannot_be_entered_is_one_sentence(
 
 
 def test_a_closure_is_entered_listed_and_removed(keywatt, site) -> None:
-    add = ("closure", "add", "steel", "2026-08-10", "--to", "2026-08-12")
+    add = ("closure", "add", "cold-store", "2026-08-10", "--to", "2026-08-12")
     said = keywatt(*add, "--reason", "Works holiday", "--by", "anna", **site)
     assert said.out == (
-        "Account steel is closed on 2026-08-10 to 2026-08-12. No settled day changes by"
-        " it.\n"
+        "Account cold-store is closed on 2026-08-10 to 2026-08-12. No settled day"
+        " changes by it.\n"
     )
-    listed = keywatt("closure", "list", "steel", **site).out
+    listed = keywatt("closure", "list", "cold-store", **site).out
     assert listed.count("Works holiday") == 3
-    gone = keywatt("closure", "remove", "steel", "2026-08-11", "--json", **site)
+    gone = keywatt("closure", "remove", "cold-store", "2026-08-11", "--json", **site)
     assert json.loads(gone.out) == {
-        "account": "steel",
+        "account": "cold-store",
         "days": ["2026-08-11"],
         "days_settled_again": 0,
     }
-    told = json.loads(keywatt("closure", "list", "--json", **site).out)
+    told = json.loads(keywatt("closure", "list", "cold-store", "--json", **site).out)
     assert [one["day"] for one in told] == ["2026-08-10", "2026-08-12"]
     assert told[0]["entered_by"] == "anna"

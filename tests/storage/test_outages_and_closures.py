@@ -112,6 +112,13 @@ def test_an_outage_in_a_hole_bears_on_all_of_the_hole(read) -> None:
     read.execute(
         "DELETE FROM reading WHERE measured_at > %s AND measured_at < %s", hole
     )
+    # It was settled as missing.
+    read.execute(
+        "INSERT INTO energy_interval (point_id, start, length_min, quality, settled_at)"
+        " SELECT 1, start, 15, 'missing', start"
+        "   FROM generate_series(%s, %s, interval '15 minutes') AS start",
+        hole,
+    )
     at = NOON + 2 * DAY
     add_outage(read, load_point(read, 1), outage(at, at + HOUR), by="a", now=NOON)
     days = ("2026-03-03", "2026-03-04", "2026-03-05")
@@ -141,7 +148,7 @@ def test_a_closed_day_is_a_holiday_of_its_account(read) -> None:
     steel = load_account(read, "steel")
     wednesday = date(2026, 3, 4)
     assert calendar_of(read, steel).day_type(wednesday) is DayType.WORKDAY
-    count = close(read, steel, [wednesday], reason="Works", by="anna", now=NOON)
+    count = close(read, 1, [wednesday], reason="Works", by="anna", now=NOON)
     # Of both points.
     assert count == 2
     assert marked(read) == [(1, "2026-03-04"), (2, "2026-03-04")]
@@ -153,36 +160,34 @@ def test_a_closed_day_is_a_holiday_of_its_account(read) -> None:
     (closed,) = list_closures(read)
     assert (closed.account, closed.day, closed.reason) == ("steel", wednesday, "Works")
     assert (closed.entered_by, closed.entered_at) == ("anna", NOON)
-    assert reopen(read, steel, [wednesday], NOON) == 2
+    assert reopen(read, 1, [wednesday], NOON) == 2
     assert marked(read) == [(1, "2026-03-04"), (2, "2026-03-04")]
     assert list_closures(read, 1) == []
 
 
 def test_a_closure_entered_again_writes_nothing_but_another_reason(read) -> None:
-    steel, days = load_account(read, "steel"), [date(2026, 3, 4)]
-    close(read, steel, days, reason="Works", by="anna", now=NOON)
+    days = [date(2026, 3, 4)]
+    close(read, 1, days, reason="Works", by="anna", now=NOON)
     marked(read)
-    assert close(read, steel, days, reason="Works", by="ben", now=NOON + DAY) == 0
+    assert close(read, 1, days, reason="Works", by="ben", now=NOON + DAY) == 0
     assert list_closures(read)[0].entered_by == "anna"
-    assert close(read, steel, days, reason="Strike", by="ben", now=NOON + DAY) == 0
+    assert close(read, 1, days, reason="Strike", by="ben", now=NOON + DAY) == 0
     (closed,) = list_closures(read)
     assert (closed.reason, closed.entered_by) == ("Strike", "ben")
     assert marked(read) == []
 
 
 def test_a_day_that_is_not_closed_cannot_be_opened(read) -> None:
-    steel = load_account(read, "steel")
-    close(read, steel, [date(2026, 3, 4)], reason="Works", by="anna", now=NOON)
+    close(read, 1, [date(2026, 3, 4)], reason="Works", by="anna", now=NOON)
     days = [date(2026, 3, 4), date(2026, 3, 5)]
-    with pytest.raises(EntryError, match="steel has no closure on 2026-03-05"):
-        reopen(read, steel, days)
+    with pytest.raises(EntryError, match="no closure on 2026-03-05 to remove"):
+        reopen(read, 1, days)
     assert load_closures(read, 1) == frozenset({date(2026, 3, 4)})
 
 
 def test_what_was_judged_of_a_closed_day_is_judged_again(read) -> None:
     read.execute("INSERT INTO judged VALUES (1, %s), (2, NULL)", (NOON + 4 * DAY,))
-    steel = load_account(read, "steel")
-    close(read, steel, [date(2026, 3, 4)], reason="Works", by="anna", now=NOON)
+    close(read, 1, [date(2026, 3, 4)], reason="Works", by="anna", now=NOON)
     rows = read.execute("SELECT point_id, judged_to FROM judged ORDER BY 1").fetchall()
     # 4 March begins there at 16:00 UTC of the day before.
     assert rows == [(1, NOON + DAY + 4 * HOUR), (2, None)]

@@ -75,6 +75,11 @@ WITHIN = {
     "outages.insert_outage": "outages.add_outage",
     "other_files.refuse_elsewhere": "site.apply_site",
     "other_files.refuse_shared_address": "site.apply_site",
+    "site_installations.apply_installations": "site.apply_site",
+    "site_settlement.apply_closures": "site.apply_site",
+    "site_settlement.apply_details": "site.apply_site",
+    "site_settlement.apply_notes": "site.apply_site",
+    "site_settlement.apply_outages": "site.apply_site",
 }
 """What the story calls by another function."""
 DIFFERS = {"health.load_server", "migrate.flavour", "migrate.is_timescale"}
@@ -191,8 +196,8 @@ def ask_about_entries(ask: Asking) -> None:
     main = ask(master.load_point, 1)
     said = {"by": "anna", "now": NOON}
     days = [date(2026, 3, 2), date(2026, 3, 4)]
-    assert ask(closures.close, steel, days, reason="Works", **said)
-    ask(closures.reopen, steel, days[1:], NOON)
+    assert ask(closures.close, 1, days, reason="Works", **said)
+    ask(closures.reopen, 1, days[1:], NOON)
     ask(settlement_master.load_closures, 1)
     ask(settlement_master.list_closures)
     ask(settlement_master.calendar_of, steel)
