@@ -24,6 +24,7 @@ from keywatt.commands import (
     probe,
     profiles,
     replay,
+    rules,
     services,
     settings,
     simulate,
@@ -61,6 +62,7 @@ site.add_to(app)
 meters.add_to(app)
 outage.add_to(app)
 closure.add_to(app)
+rules.add_to(app)
 profiles.add_to(app)
 probe.add_to(app)
 status.add_to(app)

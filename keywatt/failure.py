@@ -12,6 +12,7 @@ REFUSALS = (
     ("accounts.site", "SiteError"),
     ("accounts.tariff", "TariffError"),
     ("accounts.wall_clock", "WallClockError"),
+    ("analytics.settlement.ruleset", "RuleSetError"),
     ("keywatt.clock", "ClockError"),
     ("keywatt.settings", "SettingsError"),
     ("meters.profile", "ProfileError"),

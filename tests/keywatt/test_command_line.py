@@ -1,5 +1,6 @@
 import json
 import re
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -27,6 +28,9 @@ COMMANDS = [
     ["profile", "list"],
     ["profile", "show"],
     ["replay"],
+    ["rules", "apply"],
+    ["rules", "check"],
+    ["rules", "show"],
     ["settings"],
     ["simulate"],
     ["simulate-fleet"],
@@ -64,6 +68,24 @@ def test_a_site_file_is_checked_without_a_database(keywatt, example_site) -> Non
     said = keywatt("site", "check", example_site, "--json")
     assert said.code == 0
     assert json.loads(said.out)["accounts"] == 2
+
+
+def test_a_swap_without_readings_is_warned_of(keywatt, tmp_path, example_site) -> None:
+    text = Path(example_site).read_text("utf-8")
+    one, _, rest = text.partition("[[accounts.points.meters]]")
+    meter, _, rest = rest.partition("\n# register_digits")
+    old = f"[[accounts.points.meters]]{meter}\nremoved_at = 2026-06-01T00:00:00Z\n"
+    new = old.replace("ST-1001", "ST-1002").replace("removed_at = ", "#")
+    new = new.replace("2026-01-01T00:00:00+08:00", "2026-06-01T00:00:00Z")
+    site = tmp_path / "site.toml"
+    site.write_text(one + old + new + "# register_digits" + rest, "utf-8")
+    said = keywatt("site", "check", str(site))
+    assert said.code == 0
+    assert said.err.startswith("Warning: At point Main supply of account steel, meter")
+    (warning,) = json.loads(keywatt("site", "check", str(site), "--json").out)[
+        "warnings"
+    ]
+    assert warning["code"] == "swap-without-note"
 
 
 def test_migrate_and_site_apply_say_what_they_did(

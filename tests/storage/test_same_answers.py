@@ -7,6 +7,7 @@ the same, and no function may be left out.
 import inspect
 import math
 import pkgutil
+import tomllib
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
 from datetime import date, timedelta
@@ -19,6 +20,7 @@ import pytest
 import storage
 from analytics.settlement.verdict import Status, Verdict
 from accounts.supply import Outage
+from analytics.settlement.ruleset import rule_sets_of
 from meters.presence import Presence
 from meters.reading import utc_us
 from meters.refusal import Reason, Refusal
@@ -43,6 +45,7 @@ from storage import (
     portfolio,
     readings,
     settled_days,
+    rule_sets,
     settlement_master,
     stored,
     watching,
@@ -208,6 +211,12 @@ def ask_about_entries(ask: Asking) -> None:
     ask(outages.remove_outage, 2, NOON)
     ask(settlement_master.list_outages)
     assert ask(settlement_master.load_outages, 1, NOON, NOON + DAY)
+    text = '[[rule_sets]]\ncode = "standard"\nvalid_from = 2026-03-02'
+    entered = rule_sets_of(tomllib.loads(text), "rules")
+    ask(rule_sets.load_rule_sets)
+    assert ask(rule_sets.apply_rule_sets, text, entered, **said).days == 1
+    ask(rule_sets.load_rule_sets)
+    ask(rule_sets.point_names)
     ask(marking.mark_time, 1, LONG_AGO, NOON, NOON)
 
 
