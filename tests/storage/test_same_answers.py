@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 
 import storage
-from analytics.settlement.verdict import Status, Verdict
 from accounts.supply import Outage
 from analytics.settlement.ruleset import rule_sets_of
+from analytics.settlement.verdict import Status, Verdict
 from meters.presence import Presence
 from meters.reading import utc_us
 from meters.refusal import Reason, Refusal
@@ -44,8 +44,8 @@ from storage import (
     outages,
     portfolio,
     readings,
-    settled_days,
     rule_sets,
+    settled_days,
     settlement_master,
     stored,
     watching,
