@@ -198,7 +198,7 @@ def ask_about_entries(ask: Asking) -> None:
     steel = ask(master.load_account, "steel")
     main = ask(master.load_point, 1)
     said = {"by": "anna", "now": NOON}
-    days = [date(2026, 3, 2), date(2026, 3, 4)]
+    days = [date(2026, 1, 1), date(2026, 3, 4)]
     assert ask(closures.close, 1, days, reason="Works", **said)
     ask(closures.reopen, 1, days[1:], NOON)
     ask(settlement_master.load_closures, 1)
@@ -208,7 +208,7 @@ def ask_about_entries(ask: Asking) -> None:
     for start in (NOON, LONG_AGO):
         off = Outage(start=start, stop=start + HOUR, kind="planned", reason="Cable")
         assert ask(outages.add_outage, main, off, **said)[1] == 1
-    ask(outages.remove_outage, 2, NOON)
+    ask(outages.remove_outage, 3, NOON)
     ask(settlement_master.list_outages)
     assert ask(settlement_master.load_outages, 1, NOON, NOON + DAY)
     text = '[[rule_sets]]\ncode = "standard"\nvalid_from = 2026-03-02'
@@ -273,11 +273,14 @@ ENTERED = """
     VALUES (1, '2026-03-02 12:07Z', 7.5, 'Li Wei');
     INSERT INTO swap_reading (installation_id, quantity, opening_counts, entered_by)
     VALUES (1, 'energy_import_kwh', 17, 'Li Wei');
-    INSERT INTO supply_outage (point_id, start, stop, kind, reason, entered_by)
-    VALUES (1, '2026-03-02 13:00Z', '2026-03-02 14:00Z', 'planned', 'Works', 'Li Wei');
-    INSERT INTO closure (account_id, local_day, reason, entered_by)
-    VALUES (1, '2026-03-02', 'Stocktaking', 'Li Wei');
-    INSERT INTO rule_sets (definition, entered_by) VALUES ('', 'Li Wei');
+    INSERT INTO supply_outage (point_id, start, stop, kind, reason, entered_by,
+                               entered_at)
+    VALUES (1, '2026-03-02 13:00Z', '2026-03-02 14:00Z', 'planned', 'Works', 'Li Wei',
+            '2026-03-02 12:00Z');
+    INSERT INTO closure (account_id, local_day, reason, entered_by, entered_at)
+    VALUES (1, '2026-03-02', 'Stocktaking', 'Li Wei', '2026-03-02 12:00Z');
+    INSERT INTO rule_sets (definition, entered_by, entered_at)
+    VALUES ('rule_sets = []', 'Li Wei', '2026-03-02 12:00Z');
 """
 
 
@@ -287,7 +290,7 @@ def ask_about_evidence(ask: Asking) -> None:
     ask(evidence.load_swap_counts, 1)
     assert len(ask(evidence.load_outages, 1)) == 1
     assert ask(evidence.load_closures, 1) == {date(2026, 3, 2)}
-    assert ask(evidence.load_rule_sets_text) == ""
+    assert ask(evidence.load_rule_sets_text) == "rule_sets = []"
     energy = settled([1.0, math.nan, 3.0])
     own = meter_intervals.MeterIntervals(
         meter_id=1,
