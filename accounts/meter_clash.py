@@ -60,7 +60,7 @@ class _Places:
     def take(self, entry: Entry) -> None:
         """Let an entry have its place."""
         self._of_serial[entry.serial].append(entry)
-        self._at_point[entry.place].append(entry)
+        self._at_point[entry.seat].append(entry)
         if entry.address is not None and entry.there_after(self._now):
             self._at_address[entry.address].append(entry)
             on_bus = self._on_bus[entry.bus]
@@ -96,11 +96,12 @@ class _Places:
         return None
 
     def _fault_at_point(self, line: Entry) -> tuple[str, str] | None:
-        other = _who(line, self._at_point[line.place])
+        other = _who(line, self._at_point[line.seat])
         if other is None:
             return None
+        kind = "" if line.role == "main" else f"{line.role} "
         return "point", (
-            f"meter {other.serial} ({_where(other)}) is at point {line.point} of"
+            f"{kind}meter {other.serial} ({_where(other)}) is at point {line.point} of"
             f" account {line.account} at the same time; {_remedy(other)}."
         )
 

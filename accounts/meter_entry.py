@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 
+from meters.quantity import REGISTERS
+
 PARTICULARS = (
     "profile",
     "transport",
@@ -19,6 +21,11 @@ PARTICULARS = (
 )
 """What holds for a meter, wherever it sits; `meters.meter` says what each is."""
 _particulars = attrgetter(*PARTICULARS)
+
+
+Noted = tuple[int | None, ...]
+"""Counts of the registers, in the order of `meters.quantity.REGISTERS`."""
+NOT_NOTED: Noted = (None,) * len(REGISTERS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +53,12 @@ class Entry:
     ratio: int
     register_digits: int
     register_resolution: float
+    role: str = "main"
+    """Or "check"."""
+    opening: Noted | None = None
+    """What the display showed when it came; None = a list that does not say."""
+    closing: Noted | None = None
+    """What it showed when it left."""
     line: int = 0
     """Where it stands in the list; 0 = it is what is stored."""
     new_point: bool = False
@@ -55,6 +68,11 @@ class Entry:
     def place(self) -> tuple[str, str]:
         """Where it sits, or sat: account and point."""
         return self.account, self.point
+
+    @property
+    def seat(self) -> tuple[str, str, str]:
+        """What one meter at a time can take: a role at a place."""
+        return self.account, self.point, self.role
 
     @property
     def bus(self) -> str | None:
@@ -82,9 +100,13 @@ class Entry:
     @property
     def terms(self) -> tuple[object, ...]:
         """What holds for this installation."""
+        return (self.removed_at, self.opening, self.closing, *self.course)
+
+    @property
+    def course(self) -> tuple[object, ...]:
+        """What bears on all of its time."""
         return (
-            self.place,
-            self.removed_at,
+            self.seat,
             self.ratio,
             self.register_digits,
             self.register_resolution,

@@ -4,13 +4,15 @@ import csv
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from fractions import Fraction
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 from pydantic import ValidationError
 
 from accounts.form import Code, Moment, Text
-from accounts.meter_entry import Entry, Refused
+from accounts.meter_entry import Entry, Noted, Refused
+from accounts.register_note import RegisterNote
 from accounts.site import (
     Connection,
     ModbusConnection,
@@ -26,6 +28,7 @@ from accounts.site import (
 from accounts.site_meter import too_many_digits
 from meters.form import Form, sentence
 from meters.profile import Profile
+from meters.quantity import REGISTERS
 
 _CONNECTIONS: dict[str, type[Form]] = {
     "modbus": ModbusConnection,
@@ -36,6 +39,12 @@ _COLUMNS_OF = {kind: form.model_fields for kind, form in _CONNECTIONS.items()}
 _OF_CONNECTION = {
     name: field for fields in _COLUMNS_OF.values() for name, field in fields.items()
 }
+NOTE_COLUMNS = {
+    f"{when}_{quantity.removeprefix('energy_')}": (when, str(quantity))
+    for when in ("opening", "closing")
+    for quantity in REGISTERS
+}
+"""What a display showed: `opening_import_kwh` and so on, by form and register."""
 NEEDED = ("account", "point", "serial", "profile", "installed_at")
 COLUMNS = (
     "account",
@@ -59,6 +68,8 @@ COLUMNS = (
     "ratio",
     "register_digits",
     "register_resolution",
+    "role",
+    *NOTE_COLUMNS,
 )
 _MOMENTS = ("installed_at", "removed_at")
 _NO_MOMENT = (
@@ -66,6 +77,8 @@ _NO_MOMENT = (
 )
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 _AMOUNT = re.compile(r"[+-]?[0-9]*\.?[0-9]+([eE][+-]?[0-9]+)?")
+_SHOWN = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,30})?")
+"""What can stand on a display."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -83,14 +96,35 @@ class MeterLine(Form):
     ratio: Ratio = 1
     register_digits: RegisterDigits
     register_resolution: RegisterResolution
+    role: Literal["main", "check"] = "main"
+    opening: RegisterNote = RegisterNote()
+    closing: RegisterNote = RegisterNote()
 
-    def as_entry(self, line: int) -> Entry:
-        """Return it as the plan and the database use it."""
+    def as_entry(self, line: int, *, says_notes: bool) -> Entry:
+        """Return it as the plan and the database use it.
+
+        Raises
+        ------
+        ValueError
+            A display cannot have shown what was noted: its column, and a sentence.
+
+        """
         reached = self.connection.model_dump()
         if isinstance(self.connection, MqttConnection):
             reached["poll_every_s"] = reached.pop("report_every_s")
-        said = self.model_dump(exclude={"connection"})
+        said = self.model_dump(exclude={"connection", "opening", "closing"})
+        if says_notes:
+            said |= {when: self._noted(when) for when in ("opening", "closing")}
         return Entry(**said, **reached, line=line)
+
+    def _noted(self, when: str) -> Noted:
+        note: RegisterNote = getattr(self, when)
+        try:
+            counts = note.counts(self.register_digits, self.register_resolution)
+        except ValueError as exc:
+            name, _, why = str(exc).partition(" ")
+            raise ValueError(f"{when}_{name.removeprefix('energy_')}", why) from None
+        return tuple(counts.get(quantity) for quantity in REGISTERS)
 
 
 class LineReader:
@@ -98,6 +132,7 @@ class LineReader:
 
     def __init__(self, names: Sequence[str], delimiter: str, folder: Path) -> None:
         self._names, self._delimiter, self._folder = names, delimiter, folder
+        self._says_notes = any(name in NOTE_COLUMNS for name in names)
         self._profiles: dict[str, tuple[str, Profile] | str] = {}
 
     def read(self, number: int, line: bytes) -> Entry | Refused | None:
@@ -109,24 +144,34 @@ class LineReader:
         given = {name: cell for name, cell in pairs if name and cell}
         if not given:
             return None
-        fault = self._fault_in_profile(given)
-        if fault is None:
-            entered = _nested(given)
-            try:
-                entry = MeterLine.model_validate(entered).as_entry(number)
-            except ValidationError as exc:
-                told = sentence(exc, entered, name_of=_column)
-                column, _, text = told.partition(": ")
-                if column in _MOMENTS and column in given:
-                    text = _NO_MOMENT.format(given[column])
-                fault = column, text
-            else:
-                if entry.removed_at is None or entry.installed_at < entry.removed_at:
-                    return entry
-                fault = "removed_at", "must be later than installed_at."
-        column, text = fault
+        made = self._fault_in_profile(given) or self._entry(number, given)
+        if isinstance(made, Entry):
+            return made
+        column, text = made
         serial = given.get("serial")
         return Refused(line=number, column=column, serial=serial, text=text)
+
+    def _entry(self, number: int, given: dict[str, str]) -> Entry | tuple[str, str]:
+        """Return what a line says, or the column and the sentence of its fault."""
+        entered = _nested(given)
+        try:
+            line = MeterLine.model_validate(entered)
+        except ValidationError as exc:
+            told = sentence(exc, entered, name_of=_column)
+            column, _, text = told.partition(": ")
+            if column in _MOMENTS and column in given:
+                text = _NO_MOMENT.format(given[column])
+            return column, text
+        if line.removed_at is not None and line.removed_at <= line.installed_at:
+            return "removed_at", "must be later than installed_at."
+        if line.removed_at is None and line.closing.model_fields_set:
+            column = next(name for name in given if name.startswith("closing_"))
+            return column, "is of a meter that stays; give its removed_at too."
+        try:
+            return line.as_entry(number, says_notes=self._says_notes)
+        except ValueError as exc:
+            column, why = exc.args
+            return column, f"{why}."
 
     def _cells(self, line: bytes) -> list[str] | str:
         """Split a line into its cells, or say why that cannot be done."""
@@ -201,12 +246,23 @@ def _nested(given: Mapping[str, str]) -> dict[str, object]:
     """Return the line as its form wants it: with a connection, and with numbers."""
     typed = {name: _typed(name, cell) for name, cell in given.items()}
     to = {name: value for name, value in typed.items() if name in _OF_CONNECTION}
-    rest: dict[str, object] = {n: v for n, v in typed.items() if n not in to}
+    rest: dict[str, object] = {
+        name: value
+        for name, value in typed.items()
+        if name not in to and name not in NOTE_COLUMNS
+    }
+    notes: dict[str, dict[str, object]] = {}
+    for column, (when, register) in NOTE_COLUMNS.items():
+        if column in typed:
+            notes.setdefault(when, {})[register] = typed[column]
+    rest |= notes
     return rest | {"connection": to} if "profile" in given else rest
 
 
 def _column(path: str) -> str:
     """Name the column; a connection as a whole is wrong by its framing."""
+    if path.startswith(("opening.", "closing.")):
+        return path.replace(".energy_", "_")
     return "framing" if path == "connection" else path.removeprefix("connection.")
 
 
@@ -224,6 +280,8 @@ _KINDS = {
 def _typed(name: str, cell: str) -> object:
     """Return what a cell holds; what cannot be is left for the form to refuse."""
     kinds = _KINDS.get(name, set())
+    if name in NOTE_COLUMNS and _SHOWN.fullmatch(cell):
+        return Fraction(cell)
     if int in kinds and _WHOLE.fullmatch(cell):
         return int(cell)
     if float in kinds and _AMOUNT.fullmatch(cell):

@@ -14,15 +14,19 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal, localcontext
 from difflib import get_close_matches
 from pathlib import Path
 
-from accounts.meter_entry import PARTICULARS, Entry, Refused
-from accounts.meter_line import COLUMNS, NEEDED, LineReader
+from accounts.meter_entry import NOT_NOTED, PARTICULARS, Entry, Refused
+from accounts.meter_line import COLUMNS, NEEDED, NOTE_COLUMNS, LineReader
 from accounts.site import SiteError
+from meters.quantity import REGISTERS, Quantity
 
 _MOST_BYTES = 200_000_000
 _LINE_END = re.compile(rb"\r\n|\n|\r")
+_DIGITS = 60
+"""More than counts and a resolution have together."""
 _TELL_EVERY = 500
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
@@ -94,12 +98,25 @@ def _cells(entry: Entry) -> dict[str, object]:
     """Return what a line says of an entry, without what is not for its transport."""
     told = {name: getattr(entry, name) for name in COLUMNS if hasattr(entry, name)}
     told["new_point"] = "yes"
+    for column, (when, register) in NOTE_COLUMNS.items():
+        counts = (getattr(entry, when) or NOT_NOTED)[
+            REGISTERS.index(Quantity(register))
+        ]
+        told[column] = _shown(counts, entry.register_resolution)
     if entry.transport == "mqtt":
         told |= dict.fromkeys(PARTICULARS[2:])
         told["report_every_s"] = entry.poll_every_s
     elif entry.device is None:
         told |= dict.fromkeys(("baud_rate", "parity", "stop_bits"))
     return told
+
+
+def _shown(counts: int | None, resolution: float) -> str | None:
+    """Write what a display shows that stands at so many counts."""
+    if counts is None:
+        return None
+    with localcontext(prec=_DIGITS):
+        return f"{counts * Decimal(repr(resolution)):f}"
 
 
 def _written(value: object) -> object:

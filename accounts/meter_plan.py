@@ -13,7 +13,7 @@ from difflib import get_close_matches
 
 from accounts.meter_change import Change, What, what_becomes
 from accounts.meter_clash import refuse_clashes
-from accounts.meter_entry import Entry, Refused
+from accounts.meter_entry import NOT_NOTED, Entry, Refused
 
 _MOST_GUESSES = 20
 """What was meant is looked for among all names: not for thousands of lines."""
@@ -73,6 +73,7 @@ def plan(
 
     """
     planning = _Planning(stored, now)
+    lines = [planning.with_notes(line) for line in lines]
     refused = [*unread, *planning.refuse_strange_places(lines)]
     is_clear = all(one.serial in planning.of_serial for one in unread)
     missing: set[str] = set()
@@ -105,6 +106,15 @@ class _Planning:
         self.of_serial: dict[str, Sittings] = defaultdict(dict)
         for entry in stored.entries:
             self.of_serial[entry.serial][entry.installed_at] = entry
+
+    def with_notes(self, line: Entry) -> Entry:
+        """Let a line that does not say what the displays showed say what is known."""
+        if line.opening is not None and line.closing is not None:
+            return line
+        there = self.of_serial.get(line.serial, {}).get(line.installed_at)
+        if there is None or there.place != line.place:
+            return replace(line, opening=NOT_NOTED, closing=NOT_NOTED)
+        return replace(line, opening=there.opening, closing=there.closing)
 
     def refuse_strange_places(self, lines: Iterable[Entry]) -> list[Refused]:
         """Refuse lines whose account is not there, or whose point may not be made."""
@@ -212,7 +222,7 @@ class _Planning:
         """Return what is known of each missing meter once it has left."""
         coming: dict[Hashable, list[datetime]] = defaultdict(list)
         for line in lines:
-            coming[line.place].append(line.installed_at)
+            coming[line.seat].append(line.installed_at)
             if line.address is not None:
                 coming[line.address].append(line.installed_at)
         after = {}
@@ -222,7 +232,7 @@ class _Planning:
                 if entry.installed_at >= self._now:
                     del sittings[entry.installed_at]
                 elif entry.there_after(self._now):
-                    end = self._end(entry, coming[entry.place] + coming[entry.address])
+                    end = self._end(entry, coming[entry.seat] + coming[entry.address])
                     sittings[entry.installed_at] = replace(entry, removed_at=end)
         return after
 

@@ -1,17 +1,34 @@
 """What a person noted off a meter's display, as whole counts of its register. Pure."""
 
 from collections.abc import Mapping
+from decimal import Decimal, localcontext
 from fractions import Fraction
-from typing import Annotated
+from math import isfinite
+from typing import Annotated, cast
 
-from pydantic import Field
+from pydantic import BeforeValidator
 
-from accounts.form import Amount
 from meters.form import Form
 from meters.quantity import REGISTERS, Quantity
 from meters.registers import exact, modulus
 
-Shown = Annotated[Amount, Field(ge=0)]
+_DIGITS = 60
+
+
+def _as_typed(entered: object) -> object:
+    """Take the decimals that were typed, not the double nearest to them."""
+    is_number = isinstance(entered, (int, float)) and not isinstance(entered, bool)
+    if is_number and isfinite(cast("float", entered)):
+        entered = Fraction(repr(entered))
+    if not isinstance(entered, Fraction):
+        told = f"is {entered!r}, should be what the display showed: a number"
+        raise ValueError(told)  # noqa: TRY004  what pydantic wants
+    if entered < 0:
+        raise ValueError(f"is {_told(entered)}, but a register never shows less than 0")
+    return entered
+
+
+Shown = Annotated[Fraction, BeforeValidator(_as_typed)]
 
 
 class RegisterNote(Form):
@@ -32,7 +49,7 @@ class RegisterNote(Form):
             stop that begins with the register's name.
 
         """
-        noted = {q: getattr(self, q) for q in REGISTERS}
+        noted = {quantity: getattr(self, quantity) for quantity in REGISTERS}
         return {
             quantity: _counts(quantity, shown, digits, resolution)
             for quantity, shown in noted.items()
@@ -40,21 +57,26 @@ class RegisterNote(Form):
         }
 
 
-def _counts(quantity: Quantity, shown: float, digits: int, resolution: float) -> int:
-    """Convert one register's note; the decimals as they were typed are meant."""
-    per, count = exact(resolution)
-    counts = Fraction(repr(shown)) * count / per
+def _counts(quantity: Quantity, shown: Fraction, digits: int, resolution: float) -> int:
+    per_count = Fraction(*exact(resolution))
+    counts = shown / per_count
     unit = quantity.rpartition("_")[2].replace("kwh", "kWh")
+    said = f"{quantity} is {_told(shown)} {unit}"
     if counts.denominator != 1:
         raise ValueError(
-            f"{quantity} is {shown!r} {unit}, between two counts of a register that"
-            f" shows steps of {resolution!r} {unit}; write it as the display shows it,"
-            " or correct register_resolution"
+            f"{said}, between two counts of a register that shows steps of"
+            f" {_told(per_count)} {unit}; write it as the display shows it, or correct"
+            " register_resolution"
         )
     if counts >= modulus(digits):
-        most = (modulus(digits) - 1) * Fraction(per, count)
+        most = (modulus(digits) - 1) * per_count
         raise ValueError(
-            f"{quantity} is {shown!r} {unit}, but a register of {digits} digits shows"
-            f" {float(most)!r} {unit} at most; correct one of them"
+            f"{said}, but a register of {digits} digits shows {_told(most)} {unit} at"
+            " most; correct one of them"
         )
     return int(counts)
+
+
+def _told(number: Fraction) -> str:
+    with localcontext(prec=_DIGITS):
+        return f"{Decimal(number.numerator) / Decimal(number.denominator):f}"

@@ -129,3 +129,56 @@ def mark_time(
         "reach": _REACH,
     }
     return len(conn.execute(MARK_TIME, asked).fetchall())
+
+
+# A note tells of the time between it and the meter's own nearest reading.
+SELECT_NEXT = """
+    SELECT min(measured_at) FROM reading
+     WHERE meter_id = %(meter_id)s AND measured_at >= %(installed_at)s
+       AND coalesce(measured_at <= %(removed_at)s, true)
+"""
+SELECT_LAST = """
+    SELECT max(measured_at) FROM reading
+     WHERE meter_id = %(meter_id)s AND measured_at >= %(installed_at)s
+       AND measured_at <= %(removed_at)s
+"""
+
+
+def mark_noted(
+    conn: Connection[TupleRow],
+    point_id: int,
+    meter_id: int,
+    installed_at: datetime,
+    removed_at: datetime | None,
+    *,
+    opening: bool,
+    closing: bool,
+    now: datetime | None,
+) -> None:
+    """Mark the days between a changed register note and the nearest reading.
+
+    Parameters
+    ----------
+    conn : Connection
+    point_id, meter_id : int
+    installed_at, removed_at : datetime, datetime or None
+        When the meter came and left.
+    opening, closing : bool
+        Whether what it showed then is another.
+    now : datetime or None
+        None: the server's.
+
+    """
+    sat = {
+        "meter_id": meter_id,
+        "installed_at": installed_at,
+        "removed_at": removed_at,
+    }
+    if opening:
+        (first,) = conn.execute(SELECT_NEXT, sat).fetchone() or (None,)
+        until = (first or installed_at) + _REACH
+        mark_time(conn, point_id, installed_at - _REACH, until, now)
+    if closing and removed_at is not None:
+        (last,) = conn.execute(SELECT_LAST, sat).fetchone() or (None,)
+        since = (last or removed_at) - _REACH
+        mark_time(conn, point_id, since, removed_at + _REACH, now)

@@ -10,11 +10,13 @@ from datetime import datetime, timedelta
 from operator import attrgetter
 
 from psycopg import Connection
-from psycopg.rows import TupleRow, class_row
+from psycopg.rows import TupleRow, dict_row
 
-from accounts.meter_entry import PARTICULARS, Entry, Refused
+from accounts.meter_entry import NOT_NOTED, PARTICULARS, Entry, Refused
 from accounts.meter_plan import Plan, Stored, plan
+from meters.quantity import REGISTERS
 from storage.dirty import REACH_MIN
+from storage.meter_list_notes import leaves, notes_of, seats_of, write_notes
 from storage.site import LOCK_METERS
 
 _REACH = timedelta(minutes=REACH_MIN)
@@ -23,11 +25,19 @@ SELECT_ENTRIES = """
     SELECT account.code AS account, point.name AS point, serial, profile, transport,
            framing, host, port, device, baud_rate, parity, stop_bits, unit,
            poll_every_s, installed_at, removed_at, ratio, register_digits,
-           register_resolution
+           register_resolution, role, opening, closing
       FROM installation
       JOIN meter USING (meter_id)
       JOIN point USING (point_id)
       JOIN account USING (account_id)
+      LEFT JOIN (SELECT installation_id,
+                        array_agg(opening_counts ORDER BY nth) AS opening,
+                        array_agg(closing_counts ORDER BY nth) AS closing
+                   FROM (SELECT DISTINCT installation_id FROM swap_reading) AS noted
+                  CROSS JOIN unnest(%(registers)s::text[])
+                             WITH ORDINALITY AS register (quantity, nth)
+                   LEFT JOIN swap_reading USING (installation_id, quantity)
+                  GROUP BY installation_id) AS shown USING (installation_id)
      WHERE (%(since)s::timestamptz IS NULL OR coalesce(removed_at > %(since)s, true))
      ORDER BY account.code, point.name, installed_at
 """
@@ -67,22 +77,22 @@ DELETE_INSTALLATIONS = """
        AND installation.installed_at = gone.installed_at
 """
 UPSERT_INSTALLATIONS = """
-    INSERT INTO installation (point_id, meter_id, installed_at, removed_at, ratio,
+    INSERT INTO installation (point_id, meter_id, role, installed_at, removed_at, ratio,
                               register_digits, register_resolution)
-    SELECT point_id, meter_id, installed_at, removed_at, ratio, register_digits,
+    SELECT point_id, meter_id, role, installed_at, removed_at, ratio, register_digits,
            register_resolution
       FROM unnest(%(account)s::text[], %(point)s::text[], %(serial)s::text[],
                   %(installed_at)s::timestamptz[], %(removed_at)s::timestamptz[],
                   %(ratio)s::int[], %(register_digits)s::int[],
-                  %(register_resolution)s::double precision[])
+                  %(register_resolution)s::double precision[], %(role)s::text[])
            AS entered (account, point, serial, installed_at, removed_at, ratio,
-                       register_digits, register_resolution)
+                       register_digits, register_resolution, role)
       JOIN account ON account.code = entered.account
       JOIN point ON (point.account_id, point.name) = (account.account_id, entered.point)
       JOIN meter ON meter.serial = entered.serial
     ON CONFLICT (meter_id, installed_at) DO UPDATE
-       SET removed_at = excluded.removed_at, ratio = excluded.ratio,
-           register_digits = excluded.register_digits,
+       SET role = excluded.role, removed_at = excluded.removed_at,
+           ratio = excluded.ratio, register_digits = excluded.register_digits,
            register_resolution = excluded.register_resolution
 """
 # Days with readings of the meter, or with settled intervals of the point, which the
@@ -141,8 +151,16 @@ def load_entries(
         Only those that are there later than that; None = all there ever were.
 
     """
-    with conn.cursor(row_factory=class_row(Entry)) as cur:
-        return cur.execute(SELECT_ENTRIES, {"since": since}).fetchall()
+    asked = {"since": since, "registers": list(REGISTERS)}
+    with conn.cursor(row_factory=dict_row) as cur:
+        rows = cur.execute(SELECT_ENTRIES, asked).fetchall()
+    return [
+        Entry(**row | {when: tuple(row[when] or NOT_NOTED) for when in _NOTES})
+        for row in rows
+    ]
+
+
+_NOTES = ("opening", "closing")
 
 
 def apply_meter_list(
@@ -153,6 +171,7 @@ def apply_meter_list(
     unread: Sequence[Refused] = (),
     remove_missing: bool = False,
     dry_run: bool = False,
+    by: str = "keywatt",
 ) -> Plan:
     """Make the database say what a meter list says, in one transaction.
 
@@ -173,6 +192,8 @@ def apply_meter_list(
         Whether meters that are not listed leave the accounts that are.
     dry_run : bool
         Only tell what would change.
+    by : str
+        Who enters what the displays showed.
 
     """
     with conn.transaction():
@@ -182,6 +203,7 @@ def apply_meter_list(
         )
         if not dry_run:
             _write(conn, planned)
+            write_notes(conn, notes_of(planned), by=by, now=now)
     return planned
 
 
@@ -208,6 +230,7 @@ def _write(conn: Connection[TupleRow], planned: Plan) -> None:
     """Write what is different after, in the order in which the tables need it."""
     gone, put, meters = [], [], []
     touched: list[_Touched] = []
+    seats = seats_of(planned)
     for serial, after in planned.after.items():
         before = planned.before.get(serial, {})
         listed = next((e for e in after.values() if e.line), None)
@@ -219,7 +242,7 @@ def _write(conn: Connection[TupleRow], planned: Plan) -> None:
             was, is_ = before.get(at), after.get(at)
             if was and is_ and was.terms == is_.terms:
                 continue
-            if was and (is_ is None or was.place != is_.place):
+            if was and (is_ is None or leaves(was, is_, seats)):
                 gone.append(was)
             if is_:
                 put.append(is_)
@@ -246,6 +269,7 @@ _INSTALLATION = (
     "ratio",
     "register_digits",
     "register_resolution",
+    "role",
 )
 _TOUCHED = ("account", "point", "serial", "since", "until")
 
@@ -257,8 +281,10 @@ def _columns(rows: Sequence[object], names: Iterable[str]) -> dict[str, object]:
 
 def _touched(was: Entry | None, is_: Entry | None) -> list[_Touched]:
     """Return where and when an installation tells otherwise than before."""
-    if was and is_ and was.place == is_.place and was.terms[2:] == is_.terms[2:]:
+    if was and is_ and was.course == is_.course:
         ends = (was.removed_at, is_.removed_at)
+        if ends[0] == ends[1]:
+            return []
         known = [end for end in ends if end is not None]
         until = max(known) if len(known) == len(ends) else None
         return [_span(is_, min(known), until)]

@@ -19,7 +19,7 @@ from accounts.supply import Closure, Outage
 from meters.quantity import Quantity
 from storage.closures import close, reopen
 from storage.dirty import REACH_MIN
-from storage.marking import mark_time
+from storage.marking import mark_noted, mark_time
 from storage.outages import insert_outage, remove_outage
 from storage.settlement_master import list_closures, list_outages
 from storage.site_installations import Sitting
@@ -123,17 +123,6 @@ UPSERT_NOTE = """
            closing_counts = excluded.closing_counts,
            entered_by = excluded.entered_by, entered_at = excluded.entered_at
 """
-# A note tells of the time between it and the meter's own nearest reading.
-SELECT_NEXT = """
-    SELECT min(measured_at) FROM reading
-     WHERE meter_id = %(meter_id)s AND measured_at >= %(installed_at)s
-       AND coalesce(measured_at <= %(removed_at)s, true)
-"""
-SELECT_LAST = """
-    SELECT max(measured_at) FROM reading
-     WHERE meter_id = %(meter_id)s AND measured_at >= %(installed_at)s
-       AND measured_at <= %(removed_at)s
-"""
 
 
 def apply_notes(
@@ -161,27 +150,17 @@ def apply_notes(
         said = row | {"quantity": quantity, "opening": is_[0], "closing": is_[1]}
         conn.execute(DELETE_NOTE if is_ == none else UPSERT_NOTE, said)
         changed = [c or a != b for c, a, b in zip(changed, was, is_, strict=True)]
-    _mark_noted(conn, installed, changed, entering.now)
-
-
-def _mark_noted(
-    conn: Connection[TupleRow],
-    installed: Sitting,
-    changed: Sequence[bool],
-    now: datetime | None,
-) -> None:
-    """Mark the days between a changed note and the meter's nearest reading."""
-    came, left = installed.installed_at, installed.removed_at
-    sat = {"meter_id": installed.meter_id, "installed_at": came, "removed_at": left}
     opening, closing = changed
-    if opening:
-        (first,) = conn.execute(SELECT_NEXT, sat).fetchone() or (None,)
-        until = (first or came) + _REACH
-        mark_time(conn, installed.point_id, came - _REACH, until, now)
-    if closing and left is not None:
-        (last,) = conn.execute(SELECT_LAST, sat).fetchone() or (None,)
-        since = (last or left) - _REACH
-        mark_time(conn, installed.point_id, since, left + _REACH, now)
+    mark_noted(
+        conn,
+        installed.point_id,
+        installed.meter_id,
+        installed.installed_at,
+        installed.removed_at,
+        opening=opening,
+        closing=closing,
+        now=entering.now,
+    )
 
 
 def apply_closures(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from keywatt.commands.common import AsJson, epilogue, print_json, settings_of
+from keywatt.commands.entering import By, who
 
 if TYPE_CHECKING:
     from accounts.meter_change import Change
@@ -82,6 +83,7 @@ def add_to(app: typer.Typer) -> None:
         *,
         remove_missing: RemoveMissing = False,
         dry_run: DryRun = False,
+        by: By = None,
         as_json: AsJson = False,
     ) -> None:
         """Enter a list into the database; what is there already is updated."""
@@ -100,6 +102,7 @@ def add_to(app: typer.Typer) -> None:
                 unread=listed.refused,
                 remove_missing=remove_missing,
                 dry_run=dry_run,
+                by=who(by),
             )
         if as_json:
             print_json(_summary(file, listed, plan, dry_run=dry_run))

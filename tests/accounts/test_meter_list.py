@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from accounts.meter_entry import NOT_NOTED
 from accounts.meter_list import (
     MeterListError,
     read_meter_list,
@@ -56,7 +57,8 @@ def test_a_meter_on_a_serial_line(tmp_path) -> None:
     assert one.manner == ("serial", 9600, "none", 2)
     path = tmp_path / "again.csv"
     path.write_text(write_meter_list([one]), "utf-8")
-    assert read_meter_list(path).entries == (replace(one, new_point=True),)
+    again = replace(one, new_point=True, opening=NOT_NOTED, closing=NOT_NOTED)
+    assert read_meter_list(path).entries == (again,)
 
 
 def test_what_is_left_out_is_the_profiles_or_the_usual(tmp_path) -> None:
@@ -83,6 +85,30 @@ def test_what_is_left_out_is_the_profiles_or_the_usual(tmp_path) -> None:
         pytest.param({"port": 70000}, "port: is 70000, should be less", id="port"),
         pytest.param(
             {"port": "502.0"}, "port: is '502.0', should be a valid int", id="no whole"
+        ),
+        pytest.param(
+            {"role": "spare"}, "role: is 'spare', should be 'main'", id="role"
+        ),
+        pytest.param(
+            {"opening_import_kwh": "12.345"},
+            "opening_import_kwh: is 12.345 kWh, between two counts of a register that",
+            id="between two counts",
+        ),
+        pytest.param(
+            {"opening_lagging_kvarh": "10000000"},
+            "opening_lagging_kvarh: is 10000000 kvarh, but a register of 9 digits shows"
+            " 9999999.99 kvarh at most; correct one of them.",
+            id="beyond its digits",
+        ),
+        pytest.param(
+            {"opening_import_kwh": "many"},
+            "opening_import_kwh: is 'many', should be what the display showed: a",
+            id="no number",
+        ),
+        pytest.param(
+            {"closing_import_kwh": "5"},
+            "closing_import_kwh: is of a meter that stays; give its removed_at too.",
+            id="closing of one that stays",
         ),
         pytest.param({"ratio": 0}, "ratio: is 0, should be greater than 0: g", id="0"),
         pytest.param(
@@ -255,6 +281,23 @@ def test_a_profile_of_ones_own_starts_at_the_lists_folder(tmp_path) -> None:
     assert [r.column for r in listed.refused] == ["profile"]
 
 
+DAY = timedelta(days=1)
+NOTED = {"opening_import_kwh": "12.5", "closing_leading_kvarh": "0.07"}
+
+
+def test_a_list_may_say_what_the_displays_showed(tmp_path) -> None:
+    left = {"removed_at": "2026-02-01T00:00:00Z"}
+    (one,) = read_meter_list(write_list(tmp_path, line(**NOTED, **left))).entries
+    # In steps of 0.01.
+    assert one.opening == (1250, None, None, None)
+    assert one.closing == (None, None, None, 7)
+    # A list without such columns says nothing of it.
+    (silent,) = read_meter_list(write_list(tmp_path, line(**left))).entries
+    assert (silent.opening, silent.role) == (None, "main")
+    (check,) = read_meter_list(write_list(tmp_path, line(role="check"))).entries
+    assert check.role == "check"
+
+
 TEXTS = st.text(
     st.characters(exclude_categories=["C", "Z"], include_characters=" "), min_size=1
 )
@@ -265,13 +308,19 @@ def written(draw):
     """One entry with whatever a line can hold."""
     point = draw(TEXTS.map(str.strip).filter(len))
     first = datetime(2000, 1, 1, tzinfo=UTC)
+    noted = st.tuples(*[st.none() | st.integers(0, 10**9 - 1)] * 4)
+    came = first + draw(st.timedeltas(timedelta(0), timedelta(36500)))
     return entry(
         2,
         point=point,
         unit=draw(st.integers(0, 255)),
         ratio=draw(st.integers(1, 10**6)),
         register_resolution=draw(st.floats(1e-6, 1e3)),
-        installed_at=first + draw(st.timedeltas(timedelta(0), timedelta(36500))),
+        installed_at=came,
+        removed_at=came + DAY,
+        role=draw(st.sampled_from(["main", "check"])),
+        opening=draw(noted),
+        closing=draw(noted),
         new_point=True,
     )
 

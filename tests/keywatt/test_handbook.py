@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import jsonschema
@@ -13,7 +14,7 @@ from pydantic import TypeAdapter
 from typer.core import TyperGroup
 
 import meters.profile
-from accounts.site import Connection
+from accounts.site import Connection, SiteMeter
 from keywatt.__main__ import app
 from meters.modbus_profile import ModbusProfile
 from meters.mqtt_profile import MqttProfile
@@ -30,6 +31,15 @@ PROFILE: TypeAdapter[ModbusProfile | MqttProfile] = TypeAdapter(
     ModbusProfile | MqttProfile
 )
 
+
+METER = {
+    "serial": "ST-1001",
+    "profile": "eastron-sdm630",
+    "connection": {"transport": "modbus", "host": "192.0.2.10", "unit": 1},
+    "installed_at": datetime(2026, 1, 1, tzinfo=UTC),
+    "removed_at": datetime(2027, 1, 1, tzinfo=UTC),
+}
+"""Around what is shown of a meter in part."""
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`([^`]+)`")
@@ -71,6 +81,8 @@ def test_a_form_can_be_read(shown: str) -> None:
         make_form(entered, "shown")
     elif set(entered) == {"connection"}:
         assert CONNECTION.validate_python(entered["connection"])
+    elif entered.keys() <= SiteMeter.model_fields.keys() - {"profile"}:
+        assert SiteMeter.model_validate(METER | entered)
     elif "layout" in entered:
         assert SunspecForm.model_validate(REST | entered)
     elif set(entered) == {"presence"}:

@@ -75,6 +75,7 @@ WITHIN = {
     "quarantine.keep": "reading_store.write_batch",
     "clocks.store_drifts": "tests.storage_data.compare",
     "presence.store_presences": "tests.storage_data.tell_presence",
+    "meter_list_notes.write_notes": "meter_list.apply_meter_list",
     "outages.insert_outage": "outages.add_outage",
     "other_files.refuse_elsewhere": "site.apply_site",
     "other_files.refuse_shared_address": "site.apply_site",
@@ -217,6 +218,8 @@ def ask_about_entries(ask: Asking) -> None:
     assert ask(rule_sets.apply_rule_sets, text, entered, **said).days == 1
     ask(rule_sets.load_rule_sets)
     ask(rule_sets.point_names)
+    sat = (1, 1, LONG_AGO, NOON)
+    ask(marking.mark_noted, *sat, opening=True, closing=True, now=NOON)
     ask(marking.mark_time, 1, LONG_AGO, NOON, NOON)
 
 
