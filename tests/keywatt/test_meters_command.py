@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from storage.database import connect
 from tests.accounts.meter_lists import line, write_list
 
 HALL = {"account": "steel", "point": "Hall", "new_point": "yes"}
@@ -35,6 +36,23 @@ def test_good_lines_are_applied_and_a_bad_one_is_told(keywatt, site, tmp_path) -
     assert again["refused"][0]["line"] == 3
     assert again["refused"][0]["column"] == "unit"
     assert again["refused"][0]["told"] == said.err.strip()
+
+
+def test_what_displays_showed_says_who_entered_it(
+    keywatt, site, database, tmp_path
+) -> None:
+    noted = line(serial="B", unit=7, opening_import_kwh="12.5", **HALL)
+    path = str(write_list(tmp_path, noted))
+    assert keywatt("meters", "apply", path, "--by", "anna", **site).code == 0
+    with connect(database) as conn:
+        rows = conn.execute(
+            "SELECT opening_counts, entered_by FROM swap_reading JOIN installation"
+            " USING (installation_id) JOIN meter USING (meter_id) WHERE serial = 'B'"
+        ).fetchall()
+    assert rows == [(1250, "anna")]
+    keywatt("meters", "export", "out.csv", **site)
+    said = json.loads(keywatt("meters", "apply", "out.csv", "--json", **site).out)
+    assert (said["lines"], said["unchanged"]) == (3, 3)
 
 
 def test_what_would_change_is_told_before_it_does(keywatt, site, tmp_path) -> None:
