@@ -16,8 +16,9 @@ _QUALITIES = tuple(quality.value for quality in Quality)
 _DAY = timedelta(days=1)
 
 # What was settled from readings that may be dropped by now (0003: 13 months; those up
-# to a day before it may count) is only replaced by what is known as well or better. A
-# row that was taken away and comes back counts its versions on.
+# to a day before it may count) is only replaced by what is known as well or better; an
+# edit that was undone goes in any case. A row that was taken away and comes back counts
+# its versions on.
 STORE_INTERVALS = """
     WITH settled AS MATERIALIZED (
         SELECT start, import_kwh, export_kwh, lagging_kvarh, leading_kvarh,
@@ -53,6 +54,7 @@ STORE_INTERVALS = """
                  settled.lagging_kvarh, settled.leading_kvarh, settled.quality,
                  settled.method, settled.confidence, settled.status, settled.firm)
                 AND (start >= %(settled_at)s - interval '13 months' + interval '1 day'
+                     OR old.quality = 'edited'
                      OR array_position('{edited,measured,estimated,missing}',
                                        settled.quality)
                      <= array_position('{edited,measured,estimated,missing}',

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from accounts.account import Installation
 from accounts.calendar import SiteCalendar
+from analytics.settlement.edits import Edits
 from analytics.settlement.fitting import Fitting, refuse_overlaps
 from analytics.settlement.profile import LoadProfile
 from analytics.settlement.span import Span
@@ -77,6 +78,8 @@ class Evidence:
     history: Series = field(default_factory=Series.none)
     """Settled intervals of the point at other times."""
     outages: tuple[Outage, ...] = ()
+    edits: Edits | None = None
+    """What persons set."""
     stated: Mapping[str, str] = field(default_factory=dict)
     """Multiplier, unit, channel as the meter states them."""
     entered: Mapping[str, str] = field(default_factory=dict)

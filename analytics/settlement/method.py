@@ -6,7 +6,7 @@ from enum import IntEnum, StrEnum
 class Method(IntEnum):
     """How an interval came to its energy; from 11 on AEMO's codes of NEM12 files.
 
-    METHODS §1 names them; 0 and 1 are ours.
+    METHODS §1 names them; 0 to 2 are ours.
     """
 
     NONE = 0
@@ -14,6 +14,8 @@ class Method(IntEnum):
     INTERPOLATED = 1
     """Counted between readings near its boundaries, not on them. AEMO has no code
     for it but 17."""
+    EDITED = 2
+    """Set by a person, with a reason."""
     CHECK = 11
     """By the check meter of the same supply."""
     CALCULATED = 12
@@ -36,12 +38,16 @@ class Method(IntEnum):
     @property
     def aemo(self) -> int:
         """Code for a NEM12 file; 0 where none is needed."""
-        return Method.LINEAR if self is Method.INTERPOLATED else self.value
+        return _AEMO.get(self, self.value)
 
     @property
     def text(self) -> str:
         """Name for tables and files: lower case, stable."""
         return "" if self is Method.NONE else self.name.lower().replace("_", "-")
+
+
+_AEMO = {Method.INTERPOLATED: 17, Method.EDITED: 18}
+"""17 is linear, 18 another way than AEMO's own."""
 
 
 class State(IntEnum):

@@ -84,16 +84,20 @@ class _Settling:
             for quantity, each in counted.registers.items()
         }
         self._import = self._import_draft()
+        if evidence.edits is not None:
+            evidence.edits.make_room(self._drafts, span)
+            self._import = self._drafts[IMPORT]
         self._out = evidence.out_of_supply(span)
 
     def settled(self) -> Settlement:
         """Take every step."""
         own, decided = self._by_profile()
+        self._lay_edits()
         filler = self._filler(own)
         given = self._judged(own, decided, filler)
         verdicts = judge(given)
         never = distrusted(verdicts, self._span)
-        self._import.distrusted |= never
+        self._import.distrusted |= never & (self._import.state != State.EDITED)
         filler.firm = self._firm(own) & ~self._failed(verdicts)
         turn_round(verdicts, self._import, self._drafts.get(EXPORT))
         calculate(self._counted, self._import, filler)
@@ -101,6 +105,7 @@ class _Settling:
         self._share_like_import()
         fillable = self._metered()
         filler.fill_rest(fillable, {} if decided is None else decided.left_quanta)
+        self._lay_edits()
         return self._settlement(verdicts, fillable)
 
     def _import_draft(self) -> Draft:
@@ -116,6 +121,11 @@ class _Settling:
                 track.finer(quantum), self._span, quantum
             )
         return found
+
+    def _lay_edits(self) -> None:
+        """Set what persons set: before rules judge it, and again after all the rest."""
+        if self._evidence.edits is not None:
+            self._evidence.edits.lay_over(self._drafts)
 
     def _by_profile(self) -> tuple[Placed | None, Decided | None]:
         """Let the sum check decide between register and the meter's intervals."""
@@ -276,7 +286,9 @@ class _Settling:
             method=np.where(known, mine.method, Method.NONE).astype(np.uint8),
             confidence=np.where(known, mine.confidence, 0.0),
             status=worst(verdicts, span.start_us, span.length_us),
-            firm=mine.counted & ~self._out & ~self._failed(verdicts),
+            firm=(mine.counted | (state == State.EDITED))
+            & ~self._out
+            & ~self._failed(verdicts),
             cause=cause,
             verdicts=verdicts,
         )

@@ -9,6 +9,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from accounts.account import Installation
+from analytics.settlement.edits import Edits
 from analytics.settlement.evidence import Evidence, Series
 from analytics.settlement.method import Method, State
 from analytics.settlement.profile import LoadProfile
@@ -20,6 +21,7 @@ from keywatt.settling.master import Master, sits
 from keywatt.settling.own import profile_of
 from meters.quantity import Quantity
 from meters.reading import IntArray, ReadingBatch, joined
+from storage.edit_records import load_active_edits
 from storage.evidence import load_history
 from storage.meter_intervals import (
     BoolArray,
@@ -48,6 +50,7 @@ class Window:
     check: ReadingBatch
     own: tuple[tuple[Installation, MeterIntervals], ...]
     """Intervals that main meters counted themselves."""
+    edits: Edits | None
 
 
 def load_window(conn: Connection[TupleRow], master: Master, days: Days) -> Window:
@@ -63,6 +66,7 @@ def load_window(conn: Connection[TupleRow], master: Master, days: Days) -> Windo
         main=_readings(conn, here, start, stop),
         check=_readings(conn, beside, start, stop),
         own=_own_intervals(conn, here, start, stop),
+        edits=load_active_edits(conn, master.point.point_id, start, stop),
     )
 
 
@@ -162,6 +166,7 @@ def _evidence(
         profile=_profile(master, window),
         check=_check(master, window, start_us, rules),
         outages=master.outages,
+        edits=window.edits,
     )
 
 

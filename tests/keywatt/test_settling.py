@@ -1,64 +1,24 @@
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from functools import partial
 
 import numpy as np
 import pytest
 from psycopg.errors import RaiseException
 
-from analytics.settlement.intervals import Intervals
 from analytics.settlement.verdict import Status
 from keywatt.settling import Settled, settle_point
 from meters.quantity import COLUMN, Quantity
 from storage.database import connect
 from storage.dirty import mark_touched, take_dirty
-from storage.intervals import load_intervals
 from storage.judging import GRACE, lock_judged_to, points_due, store_judged_to
 from storage.master import load_points
-from storage.settled_days import SettledDay, load_settled_days
 from storage.site import apply_site
 from tests.fix_seeded_accounts import add_account
+from tests.keywatt.settled_point import LOAD_KW, QUARTER, START, Point
 from tests.registers import part, readings_of, write
 from tests.storage_data import meter, site
 from tests.storage_data import point as site_point
-
-# 2 March 2026, 15:00 UTC is midnight in Seoul: the local 3rd of March begins.
-START = datetime(2026, 3, 2, 15, tzinfo=UTC)
-QUARTER = timedelta(minutes=15)
-LOAD_KW = np.array([100.0, 120.0, 80.0, 100.0, 200.0, 100.0, 100.0, 100.0])
-"""25, 30, 20, 25, 50, 25, 25 and 25 kWh."""
-
-
-@dataclass
-class Point:
-    url: str
-    point_id: int
-    meter_id: int
-
-    def settle(self, now: datetime) -> Settled:
-        with connect(self.url) as conn:
-            return settle_point(conn, self.point_id, now)
-
-    def intervals(self) -> Intervals:
-        with connect(self.url) as conn:
-            far = timedelta(days=400)
-            return load_intervals(conn, self.point_id, START - far, START + far)
-
-    def causes(self) -> list[str]:
-        """Why each missing interval is missing."""
-        settled = self.intervals()
-        return settled.method[settled.quality == "missing"].tolist()
-
-    def days(self) -> list[SettledDay]:
-        """What the rules said."""
-        with connect(self.url) as conn:
-            return load_settled_days(
-                conn, self.point_id, date(2026, 1, 1), date(2027, 12, 31)
-            )
-
-    def kwh(self) -> list[float]:
-        return self.intervals().import_kwh.tolist()
 
 
 @pytest.fixture

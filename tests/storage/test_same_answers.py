@@ -20,16 +20,20 @@ import pytest
 import storage
 from accounts.supply import Outage
 from analytics.settlement.ruleset import rule_sets_of
+from analytics.settlement.edited_values import EditedValues
 from analytics.settlement.verdict import Status, Verdict
 from meters.presence import Presence
 from meters.reading import utc_us
 from meters.refusal import Reason, Refusal
 from storage import (
     alerts,
+    bills,
     clocks,
     closures,
     deliveries,
     dirty,
+    edit_records,
+    edits,
     evidence,
     health,
     interval_store,
@@ -237,6 +241,7 @@ def ask_about_settling(ask: Asking) -> None:
     ask(interval_store.ensure_partitions, LONG_AGO, NOON)
     ask(settled_days.store_settled_days, 1, days)
     ask(dirty.lock_point, 1)
+    ask_about_edits(ask, energy.start_us)
     ask(judging.settled_to, 1)
     ask(intervals.settled_from, 1)
     ask(judging.lock_judged_to, 1)
@@ -245,6 +250,24 @@ def ask_about_settling(ask: Asking) -> None:
     assert ask(judging.lock_judged_to, 1) == NOON + QUARTER
     ask(judging.points_due, NOON + 5 * QUARTER)
     ask(judging.points_due, NOON + DAY)
+
+
+def ask_about_edits(ask: Asking, start_us: np.ndarray) -> None:
+    """Of the intervals of long ago, which are billed in between."""
+    window, day = (LONG_AGO, LONG_AGO + DAY), LONG_AGO.date()
+    said = {"by": "Li Wei", "at": NOON + DAY}
+    values = EditedValues.of_import(start_us[:2], np.array([7.5, 8.0]))
+    edit_id = ask(edits.store_edit, 1, values, reason="By hand", **said)
+    assert len(ask(edit_records.load_edits, 1, *window)) == 2
+    counts = ask(edit_records.load_active_edits, 1, *window)
+    assert counts.start_us.tolist() == start_us[:2].tolist()
+    ask(edits.refuse_billed, 1, start_us)
+    bill_id = ask(bills.pin_bill, 1, day, day, as_of=NOON + DAY, by="Li Wei")
+    ask(bills.load_bills, 1)
+    assert ask(bills.load_billed_energy, bill_id)[0].import_kwh == 13.5
+    ask(bills.withdraw_bill, bill_id, **said)
+    ask(edits.undo_edit, edit_id, why="Wrong", **said)
+    assert ask(edit_records.load_active_edits, 1, *window) is None
 
 
 def settled_day(day: date) -> settled_days.SettledDay:
