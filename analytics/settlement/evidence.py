@@ -73,6 +73,8 @@ class Evidence:
     """Whether the account has anything that can feed the grid."""
     profile: LoadProfile | None = None
     """The meter's own intervals of import."""
+    other_profiles: Mapping[Quantity, LoadProfile] = field(default_factory=dict)
+    """Those of the other registers."""
     check: Series | None = None
     """The check meter's."""
     history: Series = field(default_factory=Series.none)

@@ -15,7 +15,8 @@ from analytics.settlement.evidence import Evidence
 from analytics.settlement.filling import Filler
 from analytics.settlement.judging import Judged, distrusted, judge
 from analytics.settlement.method import Method, Missing, State
-from analytics.settlement.profile import Decided, Placed, decide, placed
+from analytics.settlement.profile import Decided, LoadProfile, Placed
+from analytics.settlement.profile_taken import take_profile
 from analytics.settlement.quanta import common_quantum
 from analytics.settlement.reference import expected_days
 from analytics.settlement.repairing import calculate, turn_round
@@ -83,7 +84,9 @@ class _Settling:
             quantity: draft(each.track, span, each.track.quantum)
             for quantity, each in counted.registers.items()
         }
-        self._import = self._import_draft()
+        for quantity, profile in evidence.other_profiles.items():
+            self._draft_of(quantity, profile)
+        self._import = self._draft_of(IMPORT, evidence.profile)
         if evidence.edits is not None:
             evidence.edits.make_room(self._drafts, span)
             self._import = self._drafts[IMPORT]
@@ -108,18 +111,16 @@ class _Settling:
         self._lay_edits()
         return self._settlement(verdicts, fillable)
 
-    def _import_draft(self) -> Draft:
-        found = self._drafts.get(IMPORT)
-        fittings = self._evidence.fittings.get(IMPORT, ())
-        profile = self._evidence.profile
-        quantum = point_quantum(fittings)
+    def _draft_of(self, quantity: Quantity, profile: LoadProfile | None) -> Draft:
+        """Return a register's draft, in quanta that measure a profile's counts too."""
+        found = self._drafts.get(quantity)
+        quantum = point_quantum(self._evidence.fittings.get(quantity, ()))
         if profile is not None:
             quantum = common_quantum([quantum, profile.energy_of_count])
         if found is None or found.quantum != quantum:
             track = energy_track((), ()) if found is None else found.track
-            found = self._drafts[IMPORT] = draft(
-                track.finer(quantum), self._span, quantum
-            )
+            found = draft(track.finer(quantum), self._span, quantum)
+            self._drafts[quantity] = found
         return found
 
     def _lay_edits(self) -> None:
@@ -128,31 +129,23 @@ class _Settling:
             self._evidence.edits.lay_over(self._drafts)
 
     def _by_profile(self) -> tuple[Placed | None, Decided | None]:
-        """Let the sum check decide between register and the meter's intervals."""
-        profile, mine = self._evidence.profile, self._import
+        """Let the sum check decide between registers and the meters' intervals."""
+        for quantity, other in self._evidence.other_profiles.items():
+            self._take(other, self._drafts[quantity], quantity)
+        profile = self._evidence.profile
         if profile is None:
             return None, None
-        own = placed(profile, self._span, mine.quantum)
-        fittings = self._evidence.fittings.get(IMPORT, ())
+        return self._take(profile, self._import, IMPORT)
+
+    def _take(
+        self, profile: LoadProfile, mine: Draft, quantity: Quantity
+    ) -> tuple[Placed, Decided]:
+        fittings = self._evidence.fittings.get(quantity, ())
         unit = max(
             (f.energy_of_count(m.value) for f in fittings for m in f.multipliers),
             default=profile.energy_of_count,
         )
-        decided = decide(
-            own, mine.bounds, self._span, (mine.quantum, unit), self._rules.sum_check
-        )
-        take = decided.by_profile
-        mine.quanta[take] = own.quanta[take]
-        mine.known |= take
-        mine.state[take] = State.MEASURED
-        mine.method[take] = Method.NONE
-        mine.confidence[take] = 1.0
-        # Boundaries between intervals that are taken must not be shared out again.
-        for day in decided.left_quanta:
-            first, stop = self._span.day_rows()[day]
-            mine.bounds.step[first + 1 : stop] = -1
-        mine.bounds.step[1:-1][take[:-1] & take[1:]] = -1
-        return own, decided
+        return take_profile(profile, mine, unit, self._rules.sum_check)
 
     def _filler(self, own: Placed | None) -> Filler:
         check = self._evidence.check

@@ -19,7 +19,7 @@ from analytics.settlement.settling import settle_span
 from keywatt.settling.days import LENGTH_MIN, Days
 from keywatt.settling.master import Master, sits
 from keywatt.settling.own import profile_of
-from meters.quantity import Quantity
+from meters.quantity import REGISTERS, Quantity
 from meters.reading import IntArray, ReadingBatch, joined
 from storage.edit_records import load_active_edits
 from storage.evidence import load_history
@@ -157,29 +157,30 @@ def _guessed(settled: Settlement) -> BoolArray:
 def _evidence(
     master: Master, window: Window, start_us: IntArray, rules: Rules
 ) -> Evidence:
+    profiles = _profiles(master, window)
     return Evidence(
         calendar=master.calendar,
         readings=window.main,
         fittings=master.fittings,
         most_kw=master.most_kw,
         feeds=master.point.feeds,
-        profile=_profile(master, window),
+        profile=profiles.pop(IMPORT, None),
+        other_profiles=profiles,
         check=_check(master, window, start_us, rules),
         outages=master.outages,
         edits=window.edits,
     )
 
 
-def _profile(master: Master, window: Window) -> LoadProfile | None:
-    fitting_of = dict(
-        zip(
-            (one.installation_id for one in master.main),
-            master.fittings[IMPORT],
-            strict=True,
-        )
-    )
+def _profiles(master: Master, window: Window) -> dict[Quantity, LoadProfile]:
+    """Return the meters' own intervals, of the registers of which there are any."""
+    if not window.own:
+        return {}
+    fittings = zip(master.main, master.fittings[IMPORT], strict=True)
+    fitting_of = {one.installation_id: fitting for one, fitting in fittings}
     counted = [(fitting_of[one.installation_id], own) for one, own in window.own]
-    return profile_of(counted, IMPORT)
+    every = {quantity: profile_of(counted, quantity) for quantity in REGISTERS}
+    return {quantity: found for quantity, found in every.items() if found}
 
 
 def _check(
