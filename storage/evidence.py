@@ -6,8 +6,8 @@ sets, and the history that estimates lean on.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -22,77 +22,65 @@ from storage.binary import floats_of, times_of
 Change = tuple[datetime, Fraction]
 SwapCounts = tuple[int | None, int | None]
 
-SELECT_MULTIPLIERS = """
-    SELECT installation_id, since, multiplier
-      FROM multiplier_change JOIN installation USING (installation_id)
-     WHERE point_id = %(point_id)s
-     ORDER BY installation_id, since
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entered:
+    """What people entered about a point, besides its meters."""
+
+    multipliers: Mapping[int, Sequence[Change]]
+    """Later multipliers by installation, each by time."""
+    swap_counts: Mapping[tuple[int, Quantity], SwapCounts]
+    """Opening and closing counts, by installation and register."""
+    outages: tuple[Outage, ...]
+    closures: frozenset[date]
+    """Days on which the account's site alone does not work."""
+    rule_sets: str | None
+    """As they were entered; None = none were."""
+
+
+# One statement, since settlement asks it of every point each quarter of an hour.
+SELECT_ENTERED = """
+    SELECT (SELECT jsonb_agg(jsonb_build_array(installation_id, since,
+                                               multiplier::text) ORDER BY since)
+              FROM multiplier_change JOIN installation USING (installation_id)
+             WHERE point_id = %(point_id)s),
+           (SELECT jsonb_agg(jsonb_build_array(installation_id, quantity,
+                                               opening_counts, closing_counts))
+              FROM swap_reading JOIN installation USING (installation_id)
+             WHERE point_id = %(point_id)s),
+           (SELECT jsonb_agg(jsonb_build_array(start, stop) ORDER BY start)
+              FROM supply_outage WHERE point_id = %(point_id)s),
+           (SELECT array_agg(local_day)
+              FROM closure JOIN point USING (account_id)
+             WHERE point_id = %(point_id)s),
+           (SELECT definition FROM rule_sets ORDER BY rule_sets_id DESC LIMIT 1)
 """
 
 
-def load_multipliers(
-    conn: Connection[TupleRow], point_id: int
-) -> Mapping[int, Sequence[Change]]:
-    """Return the later multipliers of a point's installations, each by time."""
-    found: dict[int, list[Change]] = defaultdict(list)
-    for installation_id, since, multiplier in conn.execute(
-        SELECT_MULTIPLIERS, {"point_id": point_id}
-    ):
-        found[installation_id].append((since, Fraction(Decimal(multiplier))))
-    return found
-
-
-SELECT_SWAPS = """
-    SELECT installation_id, quantity, opening_counts, closing_counts
-      FROM swap_reading JOIN installation USING (installation_id)
-     WHERE point_id = %(point_id)s
-"""
-
-
-def load_swap_counts(
-    conn: Connection[TupleRow], point_id: int
-) -> Mapping[tuple[int, Quantity], SwapCounts]:
-    """Return opening and closing counts by installation and register."""
-    rows = conn.execute(SELECT_SWAPS, {"point_id": point_id}).fetchall()
-    return {
-        (installation_id, Quantity(quantity)): (opening, closing)
-        for installation_id, quantity, opening, closing in rows
-    }
-
-
-SELECT_OUTAGES = """
-    SELECT start, stop FROM supply_outage
-     WHERE point_id = %(point_id)s
-     ORDER BY start
-"""
-
-
-def load_outages(conn: Connection[TupleRow], point_id: int) -> tuple[Outage, ...]:
-    """Return when a point was, or will be, without supply."""
-    rows = conn.execute(SELECT_OUTAGES, {"point_id": point_id}).fetchall()
-    return tuple(
-        Outage(start_us=utc_us(start), stop_us=utc_us(stop)) for start, stop in rows
+def load_entered(conn: Connection[TupleRow], point_id: int) -> Entered:
+    """Return what people entered about a point, besides its meters."""
+    row = conn.execute(SELECT_ENTERED, {"point_id": point_id}).fetchone()
+    changes, swaps, outages, closures, rule_sets = row or (None,) * 5
+    multipliers: dict[int, list[Change]] = defaultdict(list)
+    for installation_id, since, multiplier in changes or ():
+        moment = datetime.fromisoformat(since)
+        multipliers[installation_id].append((moment, Fraction(multiplier)))
+    return Entered(
+        multipliers=multipliers,
+        swap_counts={
+            (installation_id, Quantity(quantity)): (opening, closing)
+            for installation_id, quantity, opening, closing in swaps or ()
+        },
+        outages=tuple(
+            Outage(start_us=_us(a), stop_us=_us(b)) for a, b in outages or ()
+        ),
+        closures=frozenset(closures or ()),
+        rule_sets=rule_sets,
     )
 
 
-SELECT_CLOSURES = "SELECT local_day FROM closure WHERE account_id = %(account_id)s"
-
-
-def load_closures(conn: Connection[TupleRow], account_id: int) -> frozenset[date]:
-    """Return the days on which an account's site alone does not work."""
-    rows = conn.execute(SELECT_CLOSURES, {"account_id": account_id}).fetchall()
-    return frozenset(day for (day,) in rows)
-
-
-SELECT_RULE_SETS = """
-    SELECT definition FROM rule_sets ORDER BY rule_sets_id DESC LIMIT 1
-"""
-
-
-def load_rule_sets_text(conn: Connection[TupleRow]) -> str | None:
-    """Return the rule sets that count, as they were entered; None = none were."""
-    row = conn.execute(SELECT_RULE_SETS).fetchone()
-    return None if row is None else str(row[0])
+def _us(moment: str) -> int:
+    return utc_us(datetime.fromisoformat(moment))
 
 
 SELECT_HISTORY = """

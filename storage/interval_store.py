@@ -15,6 +15,29 @@ ENSURE_PARTITIONS = "SELECT ensure_time_partitions(%(first)s, %(last)s)"
 _QUALITIES = tuple(quality.value for quality in Quality)
 _DAY = timedelta(days=1)
 
+# Where nothing was ever settled, as at first: twice as fast as looking at each row.
+ANYTHING_SETTLED = """
+    SELECT EXISTS (SELECT FROM energy_interval
+                    WHERE point_id = %(point_id)s
+                      AND start BETWEEN %(first)s AND %(last)s)
+        OR EXISTS (SELECT FROM energy_interval_past
+                    WHERE point_id = %(point_id)s
+                      AND start BETWEEN %(first)s AND %(last)s)
+"""
+INSERT_INTERVALS = """
+    INSERT INTO energy_interval (
+        point_id, start, length_min, import_kwh, export_kwh, lagging_kvarh,
+        leading_kvarh, quality, method, settled_at, confidence, status, firm)
+    SELECT %(point_id)s, start, %(length_min)s, import_kwh, export_kwh, lagging_kvarh,
+           leading_kvarh, (%(qualities)s::text[])[quality + 1],
+           nullif((%(methods)s::text[])[method + 1], ''), %(settled_at)s,
+           confidence::real, status::smallint, firm = 1
+      FROM unnest(%(start)s, %(import_kwh)s, %(export_kwh)s, %(lagging_kvarh)s,
+                  %(leading_kvarh)s, %(quality)s, %(method)s, %(confidence)s,
+                  %(status)s, %(firm)s)
+           AS given (start, import_kwh, export_kwh, lagging_kvarh, leading_kvarh,
+                     quality, method, confidence, status, firm)
+"""
 # What was settled from readings that may be dropped by now (0003: 13 months; those up
 # to a day before it may count) is only replaced by what is known as well or better; an
 # edit that was undone goes in any case. A row that was taken away and comes back counts
@@ -68,22 +91,26 @@ STORE_INTERVALS = """
                old.lagging_kvarh, old.leading_kvarh, old.quality, old.method,
                old.version, old.settled_at, old.confidence, old.status, old.firm,
                %(settled_at)s
-          FROM old JOIN new USING (start))
-    INSERT INTO energy_interval (
-        point_id, start, length_min, import_kwh, export_kwh, lagging_kvarh,
-        leading_kvarh, quality, method, version, settled_at, confidence, status, firm)
-    SELECT %(point_id)s, start, %(length_min)s, import_kwh, export_kwh, lagging_kvarh,
-           leading_kvarh, quality, method, version, %(settled_at)s, confidence, status,
-           firm
-      FROM new
-    ON CONFLICT (point_id, start) DO UPDATE
-       SET length_min = excluded.length_min, import_kwh = excluded.import_kwh,
-           export_kwh = excluded.export_kwh, lagging_kvarh = excluded.lagging_kvarh,
-           leading_kvarh = excluded.leading_kvarh, quality = excluded.quality,
-           method = excluded.method, version = excluded.version,
-           settled_at = excluded.settled_at, confidence = excluded.confidence,
-           status = excluded.status, firm = excluded.firm
-    RETURNING start
+          FROM old JOIN new USING (start)),
+    stored AS (
+        INSERT INTO energy_interval (
+            point_id, start, length_min, import_kwh, export_kwh, lagging_kvarh,
+            leading_kvarh, quality, method, version, settled_at, confidence, status,
+            firm)
+        SELECT %(point_id)s, start, %(length_min)s, import_kwh, export_kwh,
+               lagging_kvarh, leading_kvarh, quality, method, version, %(settled_at)s,
+               confidence, status, firm
+          FROM new
+        ON CONFLICT (point_id, start) DO UPDATE
+           SET length_min = excluded.length_min, import_kwh = excluded.import_kwh,
+               export_kwh = excluded.export_kwh,
+               lagging_kvarh = excluded.lagging_kvarh,
+               leading_kvarh = excluded.leading_kvarh, quality = excluded.quality,
+               method = excluded.method, version = excluded.version,
+               settled_at = excluded.settled_at, confidence = excluded.confidence,
+               status = excluded.status, firm = excluded.firm
+        RETURNING start)
+    SELECT count(*), min(start) FROM stored
 """
 
 
@@ -140,7 +167,12 @@ def store_intervals(
         "firm": _numbers(intervals.firm),
         "settled_at": settled_at,
     }
-    return _stored(conn.execute(STORE_INTERVALS, settled).fetchall())
+    known = conn.execute(ANYTHING_SETTLED, settled).fetchone()
+    if known == (False,):
+        conn.execute(INSERT_INTERVALS, settled)
+        return Stored(len(intervals), first)
+    row = conn.execute(STORE_INTERVALS, settled).fetchone()
+    return Stored(0, None) if row is None else Stored(*row)
 
 
 _NUMBERED = tuple(enumerate(_QUALITIES))
@@ -170,16 +202,18 @@ DELETE_INTERVALS = """
         DELETE FROM energy_interval
          WHERE point_id = %(point_id)s AND start BETWEEN %(first)s AND %(last)s
            AND start = ANY(%(starts)s)
-        RETURNING *)
-    INSERT INTO energy_interval_past (
-        point_id, start, length_min, import_kwh, export_kwh, lagging_kvarh,
-        leading_kvarh, quality, method, version, settled_at, confidence, status, firm,
-        replaced_at)
-    SELECT point_id, start, length_min, import_kwh, export_kwh, lagging_kvarh,
-           leading_kvarh, quality, method, version, settled_at, confidence, status,
-           firm, %(at)s
-      FROM gone
-    RETURNING start
+        RETURNING *),
+    kept AS (
+        INSERT INTO energy_interval_past (
+            point_id, start, length_min, import_kwh, export_kwh, lagging_kvarh,
+            leading_kvarh, quality, method, version, settled_at, confidence, status,
+            firm, replaced_at)
+        SELECT point_id, start, length_min, import_kwh, export_kwh, lagging_kvarh,
+               leading_kvarh, quality, method, version, settled_at, confidence, status,
+               firm, %(at)s
+          FROM gone
+        RETURNING start)
+    SELECT count(*), min(start) FROM kept
 """
 
 
@@ -199,8 +233,5 @@ def delete_intervals(
         "starts": time_column(starts_us),
         "at": at,
     }
-    return _stored(conn.execute(DELETE_INTERVALS, wrong).fetchall())
-
-
-def _stored(rows: list[TupleRow]) -> Stored:
-    return Stored(len(rows), min((row[0] for row in rows), default=None))
+    row = conn.execute(DELETE_INTERVALS, wrong).fetchone()
+    return Stored(0, None) if row is None else Stored(*row)

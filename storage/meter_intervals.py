@@ -1,6 +1,5 @@
 """The table of intervals that meters counted themselves, or that came in a file."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -72,28 +71,6 @@ def load_meter_intervals(
         leading_kvarh=columns[3],
         power_failure=np.frombuffer((failed or "").encode(), np.uint8) == ord("1"),
     )
-
-
-HAVE_METER_INTERVALS = """
-    SELECT DISTINCT given.meter_id
-      FROM unnest(%(meter_ids)s::int[]) AS given (meter_id)
-     WHERE EXISTS (SELECT FROM meter_interval AS its
-                    WHERE its.meter_id = given.meter_id
-                      AND its.start >= %(start)s AND its.start < %(stop)s)
-"""
-
-
-def with_meter_intervals(
-    conn: Connection[TupleRow],
-    meter_ids: Collection[int],
-    start: datetime,
-    stop: datetime,
-) -> set[int]:
-    """Return those of the meters that counted any interval in [start, stop)."""
-    if not meter_ids:
-        return set()
-    asked = {"meter_ids": list(meter_ids), "start": start, "stop": stop}
-    return {row[0] for row in conn.execute(HAVE_METER_INTERVALS, asked)}
 
 
 ENSURE_PARTITIONS = "SELECT ensure_time_partitions(%(first)s, %(last)s)"

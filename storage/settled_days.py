@@ -1,7 +1,7 @@
 """What the rules said of a point's local days: a row whenever that changed."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from math import isfinite
@@ -43,17 +43,17 @@ STORE_DAYS = """
     INSERT INTO settled_day (
         point_id, local_day, settled_at, rules, worst, verdicts, held)
     SELECT %(point_id)s, given.local_day, %(settled_at)s, given.rules, given.worst,
-           given.verdicts::jsonb, given.held::jsonb
-      FROM unnest(%(local_day)s::date[], %(ends_at)s::timestamptz[], %(rules)s::text[],
-                  %(worst)s::int[], %(verdicts)s::text[], %(held)s::text[])
-           AS given (local_day, ends_at, rules, worst, verdicts, held)
+           given.verdicts, given.held
+      FROM jsonb_to_recordset(%(days)s::jsonb)
+           AS given (local_day date, ends_at timestamptz, rules text, worst smallint,
+                     verdicts jsonb, held jsonb)
       LEFT JOIN LATERAL (
                SELECT * FROM settled_day AS its
                 WHERE its.point_id = %(point_id)s AND its.local_day = given.local_day
                 ORDER BY its.settled_at DESC LIMIT 1) AS newest ON true
      WHERE newest.local_day IS NULL
         OR newest.rules <> given.rules
-        OR newest.verdicts <> given.verdicts::jsonb
+        OR newest.verdicts <> given.verdicts
         OR (newest.settled_at < given.ends_at AND given.ends_at <= %(settled_at)s)
     ON CONFLICT (point_id, local_day, settled_at) DO UPDATE
        SET rules = excluded.rules, worst = excluded.worst,
@@ -78,42 +78,34 @@ def store_settled_days(
     """
     if not days:
         return
-    given = {
-        "point_id": point_id,
-        "settled_at": days[0].settled_at,
-        "local_day": [day.local_day for day in days],
-        "ends_at": [day.ends_at for day in days],
-        "rules": [day.rules for day in days],
-        "worst": [int(day.worst) for day in days],
-        "verdicts": [_broken(day.broken) for day in days],
-        "held": [_held(day.verdicts) for day in days],
-    }
+    told = [
+        {
+            "local_day": day.local_day.isoformat(),
+            "ends_at": day.ends_at.isoformat(),
+            "rules": day.rules,
+            "worst": int(day.worst),
+            "verdicts": [_told(one) for one in day.broken],
+            "held": {
+                one.rule: {"status": int(one.status), "figures": _finite(one)}
+                for one in day.verdicts
+                if one.status <= Status.SKIPPED
+            },
+        }
+        for day in days
+    ]
+    settled_at = days[0].settled_at
+    given = {"point_id": point_id, "settled_at": settled_at, "days": json.dumps(told)}
     conn.execute(STORE_DAYS, given)
 
 
-def _broken(verdicts: Iterable[Verdict]) -> str:
-    return json.dumps(
-        [
-            {
-                "rule": one.rule,
-                "status": int(one.status),
-                "start": from_utc_us(one.start_us).isoformat(),
-                "stop": from_utc_us(one.stop_us).isoformat(),
-                "figures": _finite(one),
-            }
-            for one in verdicts
-        ]
-    )
-
-
-def _held(verdicts: Iterable[Verdict]) -> str:
-    return json.dumps(
-        {
-            one.rule: {"status": int(one.status), "figures": _finite(one)}
-            for one in verdicts
-            if one.status <= Status.SKIPPED
-        }
-    )
+def _told(one: Verdict) -> dict[str, object]:
+    return {
+        "rule": one.rule,
+        "status": int(one.status),
+        "start": from_utc_us(one.start_us).isoformat(),
+        "stop": from_utc_us(one.stop_us).isoformat(),
+        "figures": _finite(one),
+    }
 
 
 def _finite(verdict: Verdict) -> dict[str, float | str | None]:

@@ -27,7 +27,6 @@ from storage.meter_intervals import (
     BoolArray,
     MeterIntervals,
     load_meter_intervals,
-    with_meter_intervals,
 )
 from storage.readings import load_readings
 
@@ -91,14 +90,14 @@ def _own_intervals(
     start: datetime,
     stop: datetime,
 ) -> tuple[tuple[Installation, MeterIntervals], ...]:
-    meter_ids = {one.meter_id for one in installations}
-    known = with_meter_intervals(conn, meter_ids, start, stop)
     loaded = {
         meter_id: load_meter_intervals(conn, meter_id, start, stop)
-        for meter_id in known
+        for meter_id in {one.meter_id for one in installations}
     }
     return tuple(
-        (one, loaded[one.meter_id]) for one in installations if one.meter_id in loaded
+        (one, loaded[one.meter_id])
+        for one in installations
+        if len(loaded[one.meter_id])
     )
 
 
@@ -109,6 +108,7 @@ def settled_window(
     start_us: IntArray,
     rules: Rules,
     *,
+    wanted: BoolArray,
     judged: bool,
 ) -> Settlement:
     """Settle a window, with as much history as it turns out to need.
@@ -121,6 +121,8 @@ def settled_window(
     start_us : array, shape (n,)
         Interval starts. [microseconds since 1970 UTC]
     rules : Rules
+    wanted : array, shape (n,)
+        Which intervals will be stored.
     judged
         Whether any of its days is over, so that it is held against those before.
 
@@ -128,10 +130,10 @@ def settled_window(
     evidence = _evidence(master, window, start_us, rules)
     history = _near_history(conn, master, window) if judged else Series.none()
     settled = _settle(evidence, history, start_us, rules)
-    if not judged and _guessed(settled).any():
+    if not judged and _guessed(settled)[wanted].any():
         history = _near_history(conn, master, window)
         settled = _settle(evidence, history, start_us, rules)
-    if (settled.state == State.MISSING).any():
+    if (settled.state[wanted] == State.MISSING).any():
         earlier = _last_year(conn, master, window)
         if earlier.start_us.size:
             both = joined_series(earlier, history)

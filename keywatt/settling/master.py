@@ -15,13 +15,7 @@ from analytics.settlement.evidence import Outage, fittings_of
 from analytics.settlement.fitting import Fitting
 from analytics.settlement.ruleset import Rules, RuleSets, rule_sets_of
 from meters.quantity import Quantity
-from storage.evidence import (
-    load_closures,
-    load_multipliers,
-    load_outages,
-    load_rule_sets_text,
-    load_swap_counts,
-)
+from storage.evidence import load_entered
 from storage.master import load_account, load_installations, load_point
 
 MOST_CONTRACTS = 3.0
@@ -83,13 +77,15 @@ def load_master(conn: Connection[TupleRow], point_id: int) -> Master:
     sat = load_installations(conn, point_id)
     main = tuple(one for one in sat if one.role is Role.MAIN)
     check = tuple(one for one in sat if one.role is Role.CHECK)
-    swaps, changes = load_swap_counts(conn, point_id), load_multipliers(conn, point_id)
+    entered = load_entered(conn, point_id)
     most_kw = most_kw_of(point)
-    text = load_rule_sets_text(conn)
 
     def fittings(of: Sequence[Installation]) -> Fittings:
         return fittings_of(
-            of, most_kw=most_kw, readings_at_swaps=swaps, changes=changes
+            of,
+            most_kw=most_kw,
+            readings_at_swaps=entered.swap_counts,
+            changes=entered.multipliers,
         )
 
     return Master(
@@ -97,15 +93,15 @@ def load_master(conn: Connection[TupleRow], point_id: int) -> Master:
         calendar=SiteCalendar(
             account.time_zone,
             account.country,
-            load_closures(conn, account.account_id),
+            entered.closures,
         ),
         main=main,
         check=check,
         fittings=fittings(main),
         check_fittings=fittings(check),
         most_kw=most_kw,
-        outages=load_outages(conn, point_id),
-        rule_sets=None if text is None else _rule_sets(text),
+        outages=entered.outages,
+        rule_sets=None if entered.rule_sets is None else _rule_sets(entered.rule_sets),
     )
 
 

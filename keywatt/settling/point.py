@@ -38,6 +38,7 @@ from storage.dirty import lock_point, mark_touched, take_dirty
 from storage.interval_store import Stored, delete_intervals, store_intervals
 from storage.intervals import settled_from
 from storage.judging import judge_again, settled_to
+from storage.master import load_account, load_point
 from storage.settled_days import store_settled_days
 
 
@@ -90,7 +91,7 @@ def settle_point(conn: Connection[TupleRow], point_id: int, now: datetime) -> Se
     """
     mark_touched(conn)
     conn.commit()
-    settling = _Settling(conn, load_master(conn, point_id), now)
+    settling = _Settling(conn, point_id, now)
     parts = list(settling.passes())
     return Settled(
         days=tuple(day for part in parts for day in part.days),
@@ -103,13 +104,14 @@ class _Settling:
     """What the passes of one point have in common."""
 
     def __init__(
-        self, conn: Connection[TupleRow], master: Master, now: datetime
+        self, conn: Connection[TupleRow], point_id: int, now: datetime
     ) -> None:
+        account = load_account(conn, load_point(conn, point_id).account_id)
         self._conn = conn
         self._now = now
-        self._master = master
-        self._point_id = master.point.point_id
-        self._today = master.calendar.local_day(now)
+        self._point_id = point_id
+        self._zone = account.time_zone
+        self._today = now.astimezone(self._zone).date()
 
     def passes(self) -> Iterator[Settled]:
         """Take pass after pass, and commit each."""
@@ -123,6 +125,7 @@ class _Settling:
             yield self._pass(days, days[-1] if more else self._today - DAY)
         if lock_point(self._conn, self._point_id):
             yield self._pass(self._take(), self._today)
+        self._conn.rollback()
 
     def _take(self, before: date | None = None) -> tuple[date, ...]:
         """Take the oldest dirty days."""
@@ -135,21 +138,38 @@ class _Settling:
         """Settle days, and the time since the newest interval up to the last day."""
         conn, point_id = self._conn, self._point_id
         since = settled_to(conn, point_id)
-        calendar = self._master.calendar
-        open_from = None if since is None else calendar.local_day(since)
-        runs = runs_of(days, open_from, last, self._master.turns)
-        if runs and days:
-            # What a person entered may be what made the days dirty.
-            self._master = load_master(conn, point_id)
+        open_from = None if since is None else since.astimezone(self._zone).date()
         changed, first_start = 0, None
-        for run in runs:
-            for stored in self._run(run):
+        if days or (open_from is not None and open_from <= last):
+            # After days are taken: what made them dirty may be in what was entered.
+            run = _Run(conn, load_master(conn, point_id), self._now)
+            for stored in run.settle(days, open_from, last):
                 changed += stored.changed
                 first_start = _first([first_start, stored.first_start])
         if first_start is not None:
             judge_again(conn, point_id, first_start)
         conn.commit()
         return Settled(days=days, intervals_changed=changed, first_start=first_start)
+
+
+class _Run:
+    """Settles days within one transaction."""
+
+    def __init__(
+        self, conn: Connection[TupleRow], master: Master, now: datetime
+    ) -> None:
+        self._conn = conn
+        self._master = master
+        self._point_id = master.point.point_id
+        self._now = now
+        self._today = master.calendar.local_day(now)
+
+    def settle(
+        self, days: Iterable[date], open_from: date | None, last: date
+    ) -> Iterator[Stored]:
+        """Settle days, oldest first."""
+        for run in runs_of(days, open_from, last, self._master.turns):
+            yield from self._run(run)
 
     def _run(self, days: Days) -> Iterator[Stored]:
         """Settle days that follow each other."""
@@ -183,8 +203,11 @@ class _Settling:
         first_day = calendar.local_day(from_utc_us(int(wanted_us[0])))
         code, rules = master.rules_on(first_day)
         is_over = first_day < self._today
-        settled = settled_window(conn, master, window, around_us, rules, judged=is_over)
-        rows = np.isin(around_us, wanted_us) & ~awaited(settled, self._now)
+        wanted = np.isin(around_us, wanted_us)
+        settled = settled_window(
+            conn, master, window, around_us, rules, wanted=wanted, judged=is_over
+        )
+        rows = wanted & ~awaited(settled, self._now)
         stored = store_intervals(
             conn, point_id, settled.as_intervals()[rows], settled_at=self._now
         )
