@@ -31,6 +31,7 @@ from keywatt.commands import (
     simulate_fleet,
     site,
     status,
+    trace,
 )
 from keywatt.commands.common import epilogue
 
@@ -66,6 +67,7 @@ rules.add_to(app)
 profiles.add_to(app)
 probe.add_to(app)
 status.add_to(app)
+trace.add_to(app)
 doctor.add_to(app)
 settings.add_to(app)
 

@@ -117,7 +117,11 @@ def settled_days(
             ends_at=stop,
             rules=rules,
             settled_at=settled_at,
-            verdicts=_within(verdicts, utc_us(start), utc_us(stop)),
+            verdicts=_within(
+                verdicts,
+                max(utc_us(start), int(start_us[0])),
+                min(utc_us(stop), int(start_us[-1]) + LENGTH_US),
+            ),
         )
         for day, (start, stop) in zip(every, edges, strict=True)
     ]
@@ -126,8 +130,8 @@ def settled_days(
 def _within(
     verdicts: tuple[Verdict, ...], start_us: int, stop_us: int
 ) -> tuple[Verdict, ...]:
-    """Return the parts of verdicts that lie in a day; what held elsewhere holds."""
-    broken = [
+    """Return what verdicts say of a day; what broke elsewhere alone held here."""
+    here = [
         Verdict(
             rule=one.rule,
             status=one.status,
@@ -138,4 +142,10 @@ def _within(
         for one in verdicts
         if one.start_us < stop_us and one.stop_us > start_us
     ]
-    return tuple(broken)
+    said = {one.rule for one in here}
+    elsewhere = dict.fromkeys(one.rule for one in verdicts if one.rule not in said)
+    held = [
+        Verdict(rule=rule, status=Status.PASS, start_us=start_us, stop_us=stop_us)
+        for rule in elsewhere
+    ]
+    return (*here, *held)

@@ -19,8 +19,8 @@ import pytest
 
 import storage
 from accounts.supply import Outage
-from analytics.settlement.ruleset import rule_sets_of
 from analytics.settlement.edited_values import EditedValues
+from analytics.settlement.ruleset import rule_sets_of
 from analytics.settlement.verdict import Status, Verdict
 from meters.presence import Presence
 from meters.reading import utc_us
@@ -52,6 +52,7 @@ from storage import (
     settled_days,
     settlement_master,
     stored,
+    trace,
     watching,
 )
 from storage.database import connect
@@ -259,6 +260,9 @@ def ask_about_edits(ask: Asking, start_us: np.ndarray) -> None:
     values = EditedValues.of_import(start_us[:2], np.array([7.5, 8.0]))
     edit_id = ask(edits.store_edit, 1, values, reason="By hand", **said)
     assert len(ask(edit_records.load_edits, 1, *window)) == 2
+    assert ask(trace.load_versions, 1, LONG_AGO)[0].version == 1
+    assert ask(trace.load_meters_there, 1, *window)[0].serial == "ST-1"
+    ask(trace.load_refused_then, [1], *window)
     counts = ask(edit_records.load_active_edits, 1, *window)
     assert counts.start_us.tolist() == start_us[:2].tolist()
     ask(edits.refuse_billed, 1, start_us)
