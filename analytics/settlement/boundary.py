@@ -18,7 +18,8 @@ IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
-FURTHEST_DAYS = 62
+FURTHEST_DAYS = 400
+"""A hole is shared out as a whole as long as readings are kept: 13 months."""
 _DAY_US = 86_400_000_000
 
 
@@ -112,13 +113,19 @@ class Hole:
 
 
 def holes(bounds: Boundaries, track: EnergyTrack) -> list[Hole]:
-    """Return the holes that have a boundary in them, by time."""
+    """Return the holes that have a boundary in them, by time.
+
+    One that reaches beyond the first or the last boundary is none: a part of it cannot
+    be shared out.
+    """
     inside = np.flatnonzero(~bounds.known & (bounds.step >= 0))
     if not inside.size:
         return []
     found = []
     for step in np.unique(bounds.step[inside]).tolist():
         rows = inside[bounds.step[inside] == step]
+        if rows[0] == 0 or rows[-1] == bounds.at_us.size - 1:
+            continue
         found.append(
             Hole(
                 step=step,

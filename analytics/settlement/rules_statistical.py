@@ -122,8 +122,9 @@ def daily(
     rows = history.firm & (history.start_us < span.start_us[0])
     days, _ = calendar.days_and_slots(history.start_us[rows])
     row = (days - span.days[0]).astype(np.int64) + _LOOK_BACK_DAYS
-    kwh = history.kwh[rows][row >= 0]
-    row = row[row >= 0]
+    # A span may begin in the middle of a day: that one is its own.
+    near = (row >= 0) & (row < _LOOK_BACK_DAYS)
+    kwh, row = history.kwh[rows][near], row[near]
     highest = np.zeros(_LOOK_BACK_DAYS)
     np.maximum.at(highest, row, kwh)
     return Daily(

@@ -189,3 +189,23 @@ def test_a_gap_over_a_clock_change_is_filled_and_keeps_its_sum(
     assert settled.import_kwh.sum() == pytest.approx(load_kw.sum() / 4, abs=1e-6)
     assert of_day.import_kwh == pytest.approx(load_kw.sum() / 4, abs=1e-6)
     assert (of_day.hours, of_day.estimated) == (quarters / 4, 20)
+
+
+def test_a_meter_that_was_silent_for_months_loses_nothing(database) -> None:
+    days = 100
+    with connect(database) as conn:
+        seeded = add_account(conn, "site", read_at=None)
+    every = readings_of(seeded.meter_id, START, np.full(96 * days, 100.0))
+    write(database, part(every, slice(96 * 20 + 1)))
+    with connect(database) as conn:
+        settle_point(conn, seeded.point_id, START + timedelta(days=80))
+    write(database, part(every, slice(96 * 90, None)))
+    end = START + timedelta(days=days)
+    with connect(database) as conn:
+        settle_point(conn, seeded.point_id, end)
+        settled = load_intervals(conn, seeded.point_id, START, end)
+    assert len(settled) == 96 * days
+    assert settled.import_kwh.sum() == pytest.approx(96 * days * 25, abs=1e-6)
+    quality = settled.quality.reshape(days, 96)
+    assert set(quality[:20].ravel()) == set(quality[90:].ravel()) == {"measured"}
+    assert set(quality[20:90].ravel()) == {"estimated"}

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from accounts.calendar import SiteCalendar
+from analytics.settlement import boundary
 from analytics.settlement.evidence import Outage, Series
 from analytics.settlement.method import Method, State
 from analytics.settlement.ruleset import Rules, Severity, Usage
@@ -324,3 +325,15 @@ def test_the_steel_plant_settles_to_its_file(steel) -> None:
     assert settlement.import_kwh.max() * 4 == pytest.approx(612.56, abs=1e-9)
     assert set(settlement.state.tolist()) == {State.MEASURED}
     assert SEOUL.country == "KR"
+
+
+def test_a_hole_that_reaches_too_far_is_not_shared_out_in_part(monkeypatch) -> None:
+    # Read at noon before and three days later; no more than a day is looked at.
+    monkeypatch.setattr(boundary, "FURTHEST_DAYS", 1)
+    known = evidence(
+        readings([-720, 3 * 1440], energy_import_kwh=[0.0, 500.0]),
+        history=days_before(2.0, 21),
+    )
+    settlement = settle_span(known, quarters(96))
+    assert set(settlement.method.tolist()) == {Method.AVERAGE_LIKE_DAY}
+    assert settlement.import_kwh == pytest.approx([2.0] * 96, abs=0.01)
