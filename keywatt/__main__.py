@@ -19,6 +19,7 @@ from keywatt.commands import (
     database,
     demo,
     doctor,
+    files_in,
     meters,
     outage,
     probe,
@@ -64,6 +65,7 @@ meters.add_to(app)
 outage.add_to(app)
 closure.add_to(app)
 rules.add_to(app)
+files_in.add_to(app)
 profiles.add_to(app)
 probe.add_to(app)
 status.add_to(app)

@@ -18,6 +18,7 @@ REFUSALS = (
     ("keywatt.settings", "SettingsError"),
     ("meters.profile", "ProfileError"),
     ("reports.interval_trace", "TraceError"),
+    ("reports.exchange.form", "ExchangeError"),
     ("simulators.simulator_error", "SimulatorError"),
     ("storage.bills", "BillError"),
     ("storage.master", "UnknownAccountError"),

@@ -45,6 +45,8 @@ class Source(StrEnum):
     """It was asked, and said what it showed."""
     LOAD_PROFILE = "load-profile"
     """It was asked afterwards for what it had recorded."""
+    IMPORTED = "imported"
+    """It came in a file that somebody imported."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

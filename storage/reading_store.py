@@ -39,7 +39,12 @@ _ATTEMPTS = 5
 BoolArray = npt.NDArray[np.bool_]
 PlaceArray = npt.NDArray[np.intp]
 
-SOURCE_CODE = {Source.PUSHED: 1, Source.POLLED: 2, Source.LOAD_PROFILE: 3}
+SOURCE_CODE = {
+    Source.PUSHED: 1,
+    Source.POLLED: 2,
+    Source.LOAD_PROFILE: 3,
+    Source.IMPORTED: 4,
+}
 """As the table has it."""
 
 COPY_READINGS = """

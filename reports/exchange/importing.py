@@ -1,0 +1,284 @@
+"""Files are compared with what is stored, and stored whole or not at all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from hashlib import sha256
+
+import numpy as np
+import numpy.typing as npt
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from accounts.account import Account, Point
+from accounts.calendar import SiteCalendar
+from meters.quantity import COLUMN, QUANTITIES, Quantity
+from meters.reading import ReadingBatch, from_utc_us, utc_us
+from reports.exchange.content import Content
+from reports.exchange.form import ExchangeError, Kind
+from reports.exchange.merging import merged
+from reports.exchange.placing import meter_rows, multipliers_of, placed
+from reports.exchange.preview import (
+    Compared,
+    Preview,
+    day_changes,
+    days_to_settle,
+    file_preview,
+)
+from storage.dirty import REACH_MIN, mark_days
+from storage.imports import (
+    Sitting,
+    find_imported,
+    load_meter_intervals,
+    load_sittings,
+    lock_imports,
+    store_file,
+    store_meter_intervals,
+    store_readings,
+)
+from storage.master import UnknownAccountError, load_account, load_points
+from storage.readings import load_readings
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """What a person asks to be done with files."""
+
+    account: str
+    point: str | None = None
+    """None = the only one there is."""
+    meter: str | None = None
+    """Serial of the meter they are of; None = the main meter installed then."""
+    apply: bool = False
+    replace: bool = False
+    """Whether a file wins over what is stored."""
+    skip_refused: bool = False
+    """Whether the other rows are stored where some are refused."""
+    by: str = ""
+    now: datetime
+
+
+def import_files(
+    conn: Connection[TupleRow], contents: Sequence[Content], order: Order
+) -> Preview:
+    """Say what files would change; with `order.apply`, change it, in one transaction.
+
+    Parameters
+    ----------
+    conn : Connection
+        In no transaction.
+    contents
+        What each file holds, all of one kind.
+    order : Order
+
+    Raises
+    ------
+    ExchangeError
+        Where there is no such account, point or meter; where a file was imported
+        before; where two files contradict each other.
+
+    """
+    account, point = find_point(conn, order.account, order.point)
+    with conn.transaction():
+        if order.apply:
+            lock_imports(conn)
+        for content in contents:
+            _refuse_imported(conn, content, point)
+        importing = _Importing(conn, account, point, order)
+        compared = [importing.compare(one) for one in merged(contents)]
+        preview = importing.preview(compared)
+        if not order.apply or preview.why_not:
+            return preview
+        for one, file in zip(compared, preview.files, strict=True):
+            importing.store(one, new=file.new, changed=file.changed, same=file.same)
+        for first, last in preview.settle:
+            mark_days(conn, point.point_id, first, last)
+        return replace(preview, applied=True)
+
+
+def find_point(
+    conn: Connection[TupleRow], code: str, name: str | None
+) -> tuple[Account, Point]:
+    """Return an account and one of its points; without a name, the only one.
+
+    Raises
+    ------
+    ExchangeError
+        There is none, or several to choose from.
+
+    """
+    try:
+        account = load_account(conn, code)
+    except UnknownAccountError as exc:
+        raise ExchangeError(str(exc)) from None
+    points = load_points(conn, account.account_id)
+    chosen = [point for point in points if name in (None, point.name)]
+    if len(chosen) != 1:
+        names = ", ".join(point.name for point in points) or "none yet"
+        wanted = "Name a point with --point" if name is None else f"No point {name!r}"
+        raise ExchangeError(f"{wanted}; {code} has: {names}.")
+    return account, chosen[0]
+
+
+def fingerprint(content: Content, point: Point) -> str:
+    """Return what a file is known by: one of many points is imported for each once."""
+    return sha256(f"{content.sha256} of point {point.point_id}".encode()).hexdigest()
+
+
+def _refuse_imported(
+    conn: Connection[TupleRow], content: Content, point: Point
+) -> None:
+    earlier = find_imported(conn, fingerprint(content, point))
+    if earlier is None:
+        return
+    name = "" if earlier.name == content.file else f" as {earlier.name}"
+    raise ExchangeError(
+        f"{content.file} was imported for {point.name} on "
+        f"{earlier.imported_at:%Y-%m-%d %H:%M} UTC by {earlier.imported_by}{name} "
+        f"(import {earlier.import_id}); a file is taken once."
+    )
+
+
+class _Importing:
+    """What the files of one order have in common."""
+
+    def __init__(
+        self,
+        conn: Connection[TupleRow],
+        account: Account,
+        point: Point,
+        order: Order,
+    ) -> None:
+        self._conn = conn
+        self._account = account
+        self._point = point
+        self._order = order
+        self._calendar = SiteCalendar(account.time_zone, account.country)
+        self._sittings = load_sittings(conn, point.point_id, order.meter)
+        if not self._sittings:
+            which = f"Meter {order.meter}" if order.meter else "No meter"
+            was = "was never" if order.meter else "was ever"
+            raise ExchangeError(
+                f"{which} {was} installed at {point.name}; enter its installation "
+                "in the site file or the meter list first."
+            )
+
+    def compare(self, content: Content) -> Compared:
+        """Lay a file beside what is stored."""
+        content = placed(content, self._sittings, self._point.name)
+        stored = np.full(content.values.shape, np.nan)
+        is_stored = np.zeros(len(content), dtype=np.bool_)
+        for sitting, rows in self._rows_of(content):
+            known_us, values = self._stored(content, sitting, rows)
+            place = np.searchsorted(known_us, content.at_us[rows])
+            place = np.minimum(place, max(known_us.size - 1, 0))
+            if known_us.size:
+                there = known_us[place] == content.at_us[rows]
+                is_stored[rows[there]] = True
+                stored[rows[there]] = values[place[there]]
+        if content.kind is Kind.INTERVALS:
+            stored *= multipliers_of(content, self._sittings)[:, np.newaxis]
+        return Compared(content=content, is_stored=is_stored, stored=stored)
+
+    def _rows_of(self, content: Content) -> list[tuple[Sitting, npt.NDArray[np.intp]]]:
+        row = meter_rows(content.at_us, self._sittings)
+        return [
+            (sitting, np.flatnonzero(row == number))
+            for number, sitting in enumerate(self._sittings)
+            if (row == number).any()
+        ]
+
+    def _stored(
+        self, content: Content, sitting: Sitting, rows: npt.NDArray[np.intp]
+    ) -> tuple[IntArray, FloatArray]:
+        """Return what is stored of a meter in the time of some rows."""
+        first, last = int(content.at_us[rows[0]]), int(content.at_us[rows[-1]])
+        if content.kind is Kind.REGISTERS:
+            start, stop = from_utc_us(first), from_utc_us(last + 1)
+            batch = load_readings(self._conn, sitting.meter_id, start, stop)
+            columns = [COLUMN[Quantity(name)] for name in content.names]
+            return batch.measured_us, batch.values[:, columns]
+        known = load_meter_intervals(self._conn, sitting.meter_id, first, last)
+        # One of another length says something else, whatever it says.
+        alike = known.length_min == content.length_min
+        values = np.where(alike[:, np.newaxis], known.values, np.nan)
+        return known.start_us, values
+
+    def preview(self, compared: Sequence[Compared]) -> Preview:
+        """Sum up, and say what stands in the way of storing it."""
+        files = tuple(file_preview(one, self._calendar) for one in compared)
+        serials = {
+            sitting.serial: None
+            for one in compared
+            for sitting, _ in self._rows_of(one.content)
+        }
+        preview = Preview(
+            account=self._account.code,
+            point=self._point.name,
+            kind=compared[0].content.kind,
+            meters=tuple(serials),
+            files=files,
+            days=day_changes(compared, self._calendar),
+            settle=days_to_settle(compared, self._calendar, REACH_MIN),
+        )
+        return replace(preview, why_not=self._why_not(preview))
+
+    def _why_not(self, preview: Preview) -> str:
+        refused, changed = len(preview.refused), preview.count("changed")
+        if refused and not self._order.skip_refused:
+            return (
+                f"{refused} rows are refused; correct them, or store the others "
+                "with --skip-refused."
+            )
+        if changed and not self._order.replace:
+            return (
+                f"{changed} rows contradict what is stored; let the files win with "
+                "--replace."
+            )
+        return ""
+
+    def store(self, compared: Compared, *, new: int, changed: int, same: int) -> None:
+        """Store the rows of a file that are new or changed, and its name."""
+        content, order = compared.content, self._order
+        import_id = store_file(
+            self._conn,
+            name=content.file,
+            sha256=fingerprint(content, self._point),
+            content=content.kind.value,
+            rows_new=new,
+            rows_changed=changed,
+            rows_same=same,
+            imported_by=order.by,
+            imported_at=order.now,
+        )
+        written = replace(content, values=compared.given).part(compared.is_written)
+        factor = multipliers_of(written, self._sittings)[:, np.newaxis]
+        for sitting, rows in self._rows_of(written):
+            if content.kind is Kind.REGISTERS:
+                self._store_readings(written.part(rows), sitting)
+            else:
+                store_meter_intervals(
+                    self._conn,
+                    sitting.meter_id,
+                    written.at_us[rows],
+                    (written.values / factor)[rows],
+                    received_at=order.now,
+                    length_min=content.length_min or 0,
+                    import_id=import_id,
+                )
+
+    def _store_readings(self, content: Content, sitting: Sitting) -> None:
+        values = np.full((len(content), len(QUANTITIES)), np.nan)
+        for at, name in enumerate(content.names):
+            values[:, COLUMN[Quantity(name)]] = content.values[:, at]
+        received = np.full(len(content), utc_us(self._order.now), dtype=np.int64)
+        batch = ReadingBatch(
+            meter_id=np.full(len(content), sitting.meter_id, dtype=np.int32),
+            measured_us=content.at_us,
+            received_us=received,
+            values=values,
+        )
+        store_readings(self._conn, batch, source=content.file)

@@ -1,0 +1,206 @@
+"""What an import would change: rows, energy, and days to settle again. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+
+from accounts.calendar import SiteCalendar
+from meters.reading import from_utc_us
+from reports.exchange.content import MINUTE_US, Content, says_the_same
+from reports.exchange.form import Found, Kind, Refused
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DayChange:
+    """What would change on one local day."""
+
+    day: date
+    new: int
+    changed: int
+    new_kwh: float
+    """Import energy of the new rows; 0 of registers."""
+    delta_kwh: float
+    """By how much the changed rows raise the import energy; 0 of registers."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FilePreview:
+    """What one file would change."""
+
+    file: str
+    sha256: str
+    first: str
+    """Start of the first row, as the account's clock shows it."""
+    last: str
+    length_min: int | None
+    new: int
+    changed: int
+    same: int
+    repeated: int
+    empty: int
+    refused: tuple[Refused, ...]
+    found: tuple[Found, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Preview:
+    """What all files together would change, or have changed."""
+
+    account: str
+    point: str
+    kind: Kind
+    meters: tuple[str, ...]
+    """Serials of those that the rows are of."""
+    files: tuple[FilePreview, ...]
+    days: tuple[DayChange, ...]
+    """Those with new or changed rows."""
+    settle: tuple[tuple[date, date], ...]
+    """First and last of each run of local days that are settled again."""
+    applied: bool = False
+    why_not: str = ""
+    """What stands in the way of storing it."""
+
+    def count(self, what: str) -> int:
+        """Sum up `new`, `changed`, `same`, `repeated` or `empty` over the files."""
+        return sum(int(getattr(one, what)) for one in self.files)
+
+    @property
+    def refused(self) -> tuple[Refused, ...]:
+        """All refused rows."""
+        return tuple(row for one in self.files for row in one.refused)
+
+    @property
+    def new_kwh(self) -> float:
+        """Import energy that would be new."""
+        return sum(day.new_kwh for day in self.days)
+
+    @property
+    def delta_kwh(self) -> float:
+        """By how much changed rows would raise the import energy."""
+        return sum(day.delta_kwh for day in self.days)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Compared:
+    """A file's rows beside what is stored of them; arrays have its length n."""
+
+    content: Content
+    is_stored: BoolArray
+    """Whether something is stored of a row's moment."""
+    stored: FloatArray
+    """shape (n, k), NaN = not known; in what `content.values` is in"""
+    given: FloatArray = field(init=False)
+    """shape (n, k), what would be known: the row's values, else those stored"""
+    is_new: BoolArray = field(init=False)
+    is_changed: BoolArray = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Tell what each row does."""
+        given = np.where(
+            np.isnan(self.content.values), self.stored, self.content.values
+        )
+        same = says_the_same(given, self.stored)
+        object.__setattr__(self, "given", given)
+        object.__setattr__(self, "is_new", ~self.is_stored)
+        object.__setattr__(self, "is_changed", self.is_stored & ~same)
+
+    @property
+    def is_written(self) -> BoolArray:
+        """Whether a row would be stored."""
+        return self.is_new | self.is_changed
+
+
+def file_preview(compared: Compared, calendar: SiteCalendar) -> FilePreview:
+    """Sum up one file."""
+    content = compared.content
+    ends = [int(content.at_us[at]) for at in (0, -1)] if len(content) else []
+    shown = [
+        from_utc_us(us).astimezone(calendar.time_zone).isoformat(" ", "minutes")
+        for us in ends
+    ]
+    changed = int(compared.is_changed.sum())
+    new = int(compared.is_new.sum())
+    return FilePreview(
+        file=content.file,
+        sha256=content.sha256,
+        first=shown[0] if shown else "",
+        last=shown[1] if shown else "",
+        length_min=content.length_min,
+        new=new,
+        changed=changed,
+        same=len(content) - new - changed,
+        repeated=content.repeated,
+        empty=content.empty,
+        refused=content.refused,
+        found=content.found,
+    )
+
+
+def day_changes(
+    compared: Sequence[Compared], calendar: SiteCalendar
+) -> tuple[DayChange, ...]:
+    """Sum up what changes by local day of the account."""
+    sums: dict[date, list[float]] = {}
+    for one in compared:
+        local, _ = calendar.days_and_slots(one.content.at_us)
+        is_energy = one.content.kind is Kind.INTERVALS
+        given = np.nan_to_num(one.content.values[:, 0]) if is_energy else None
+        before = np.nan_to_num(one.stored[:, 0])
+        for day in np.unique(local[one.is_written]):
+            here = local == day
+            new, changed = here & one.is_new, here & one.is_changed
+            total = sums.setdefault(day.item(), [0, 0, 0.0, 0.0])
+            total[0] += int(new.sum())
+            total[1] += int(changed.sum())
+            if given is not None:
+                total[2] += float(given[new].sum())
+                total[3] += float((given - before)[changed].sum())
+    return tuple(
+        DayChange(
+            day=day, new=int(new), changed=int(changed), new_kwh=kwh, delta_kwh=delta
+        )
+        for day, (new, changed, kwh, delta) in sorted(sums.items())
+    )
+
+
+def days_to_settle(
+    compared: Sequence[Compared], calendar: SiteCalendar, reach_min: float
+) -> tuple[tuple[date, date], ...]:
+    """Return the runs of local days that written rows touch.
+
+    Registers tell of all the time between them, and `reach_min` beyond.
+    """
+    touched: list[IntArray] = []
+    for one in compared:
+        at_us = one.content.at_us[one.is_written]
+        if not at_us.size:
+            continue
+        if one.content.length_min is None:
+            reach_us = int(reach_min * MINUTE_US)
+            first, last = int(at_us.min()) - reach_us, int(at_us.max()) + reach_us
+            days = _days(np.array([first, last]), calendar)
+            touched.append(np.arange(days[0], days[-1] + 1))
+        else:
+            last_us = at_us + one.content.length_min * MINUTE_US - 1
+            touched += [_days(at_us, calendar), _days(last_us, calendar)]
+    if not touched:
+        return ()
+    days = np.unique(np.concatenate(touched))
+    runs = np.split(days, np.flatnonzero(np.diff(days) > 1) + 1)
+    return tuple((_date(run[0]), _date(run[-1])) for run in runs)
+
+
+def _days(at_us: IntArray, calendar: SiteCalendar) -> IntArray:
+    local, _ = calendar.days_and_slots(at_us)
+    return np.unique(local).astype(np.int64)
+
+
+def _date(day: np.int64) -> date:
+    return date.fromordinal(int(day) + date(1970, 1, 1).toordinal())

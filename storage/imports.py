@@ -1,0 +1,315 @@
+"""Intervals and readings that come in files, and which files came."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fractions import Fraction
+
+import numpy as np
+from psycopg import Connection
+from psycopg.rows import TupleRow, class_row
+
+from meters.quantity import QUANTITIES
+from meters.reading import (
+    FloatArray,
+    IntArray,
+    ReadingBatch,
+    Source,
+    from_utc_us,
+    utc_us,
+)
+from storage.binary import float_column, floats_of, int_column, time_column, times_of
+from storage.reading_store import ENSURE_MONTH, SOURCE_CODE
+
+FOREVER_US = 2**62
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sitting:
+    """A meter's time at a point, [from_us, to_us)."""
+
+    meter_id: int
+    serial: str
+    from_us: int
+    to_us: int
+    digits: int
+    resolution: float
+    """One count of its registers. [kWh or kvarh]"""
+    multipliers: tuple[tuple[int, Fraction], ...]
+    """Since when (microseconds since 1970 UTC) which holds, by time."""
+
+
+SELECT_SITTINGS = """
+    SELECT meter_id, serial, installed_at, removed_at, ratio, register_digits,
+           register_resolution,
+           ARRAY(SELECT since FROM multiplier_change AS its
+                  WHERE its.installation_id = installation.installation_id
+                  ORDER BY since),
+           ARRAY(SELECT multiplier FROM multiplier_change AS its
+                  WHERE its.installation_id = installation.installation_id
+                  ORDER BY since)
+      FROM installation JOIN meter USING (meter_id)
+     WHERE point_id = %(point_id)s
+       AND CASE WHEN %(serial)s::text IS NULL THEN role = 'main'
+                ELSE serial = %(serial)s END
+     ORDER BY installed_at
+"""
+
+
+def load_sittings(
+    conn: Connection[TupleRow], point_id: int, serial: str | None = None
+) -> list[Sitting]:
+    """Return when which main meter sat at a point, or when one meter did, by time."""
+    asked = {"point_id": point_id, "serial": serial}
+    rows = conn.execute(SELECT_SITTINGS, asked).fetchall()
+    return [
+        Sitting(
+            meter_id=meter_id,
+            serial=found,
+            from_us=utc_us(installed_at),
+            to_us=FOREVER_US if removed_at is None else utc_us(removed_at),
+            digits=digits,
+            resolution=resolution,
+            multipliers=(
+                (utc_us(installed_at), Fraction(ratio)),
+                *zip(map(utc_us, since), map(Fraction, multipliers), strict=True),
+            ),
+        )
+        for meter_id, found, installed_at, removed_at, ratio, digits, resolution, since, multipliers in rows  # noqa: E501
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedFile:
+    """A file that was imported before."""
+
+    import_id: int
+    name: str
+    imported_by: str
+    imported_at: datetime
+
+
+SELECT_FILE = """
+    SELECT import_id, name, imported_by, imported_at
+      FROM imported_file
+     WHERE sha256 = %(sha256)s
+"""
+
+
+def find_imported(conn: Connection[TupleRow], sha256: str) -> ImportedFile | None:
+    """Return the import of a content, if it was imported."""
+    with conn.cursor(row_factory=class_row(ImportedFile)) as cur:
+        return cur.execute(SELECT_FILE, {"sha256": sha256}).fetchone()
+
+
+LOCK_IMPORTS = "LOCK TABLE imported_file IN SHARE ROW EXCLUSIVE MODE"
+
+
+def lock_imports(conn: Connection[TupleRow]) -> None:
+    """Let no other import store anything until the end of the transaction."""
+    conn.execute(LOCK_IMPORTS)
+
+
+INSERT_FILE = """
+    INSERT INTO imported_file (name, sha256, content, rows_new, rows_changed, rows_same,
+                               imported_by, imported_at)
+    VALUES (%(name)s, %(sha256)s, %(content)s, %(rows_new)s, %(rows_changed)s,
+            %(rows_same)s, %(imported_by)s, %(imported_at)s)
+    RETURNING import_id
+"""
+
+
+def store_file(conn: Connection[TupleRow], **row: str | int | datetime) -> int:
+    """Name a file that is being imported; return its number."""
+    stored = conn.execute(INSERT_FILE, row).fetchone()
+    if stored is None:
+        raise RuntimeError("an inserted row has no number")
+    return int(stored[0])
+
+
+# Of one start, what was received last.
+SELECT_METER_INTERVALS = """
+    SELECT string_agg(timestamptz_send(start), ''),
+           string_agg(int4send(length_min::int), ''),
+           string_agg(float8send(coalesce(import_kwh, 'NaN')), ''),
+           string_agg(float8send(coalesce(export_kwh, 'NaN')), ''),
+           string_agg(float8send(coalesce(lagging_kvarh, 'NaN')), ''),
+           string_agg(float8send(coalesce(leading_kvarh, 'NaN')), '')
+      FROM (SELECT DISTINCT ON (start) *
+              FROM meter_interval
+             WHERE meter_id = %(meter_id)s
+               AND start BETWEEN %(first)s AND %(last)s
+             ORDER BY start, received_at DESC) AS wanted
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class MeterIntervals:
+    """Intervals of one meter before its multipliers, by time; shape (n,)."""
+
+    start_us: IntArray
+    """[microseconds since 1970 UTC]"""
+    length_min: IntArray
+    values: FloatArray
+    """shape (n, 4): import, export, lagging, leading; NaN = not given [kWh, kvarh]"""
+
+
+def load_meter_intervals(
+    conn: Connection[TupleRow], meter_id: int, first_us: int, last_us: int
+) -> MeterIntervals:
+    """Return what is known last of a meter's intervals that start in [first, last]."""
+    window = {
+        "meter_id": meter_id,
+        "first": from_utc_us(first_us),
+        "last": from_utc_us(last_us),
+    }
+    row = conn.cursor(binary=True).execute(SELECT_METER_INTERVALS, window).fetchone()
+    starts, lengths, *energies = row if row is not None else ()
+    return MeterIntervals(
+        start_us=times_of(starts),
+        length_min=np.frombuffer(lengths or b"", dtype=">i4").astype(np.int64),
+        values=np.column_stack([floats_of(energy) for energy in energies]),
+    )
+
+
+INSERT_METER_INTERVALS = """
+    INSERT INTO meter_interval (
+        meter_id, start, received_at, length_min, import_kwh, export_kwh, lagging_kvarh,
+        leading_kvarh, import_id)
+    SELECT %(meter_id)s, start, %(received_at)s, %(length_min)s, import_kwh, export_kwh,
+           lagging_kvarh, leading_kvarh, %(import_id)s
+      FROM unnest(%(start)s, %(import_kwh)s, %(export_kwh)s, %(lagging_kvarh)s,
+                  %(leading_kvarh)s)
+           AS given (start, import_kwh, export_kwh, lagging_kvarh, leading_kvarh)
+     ORDER BY start
+"""
+
+
+def store_meter_intervals(
+    conn: Connection[TupleRow],
+    meter_id: int,
+    start_us: IntArray,
+    values: FloatArray,
+    **row: datetime | int,
+) -> None:
+    """Add intervals of a meter; of one start, what is received last counts.
+
+    Parameters
+    ----------
+    conn : Connection
+    meter_id : int
+    start_us : array, shape (n,)
+        [microseconds since 1970 UTC]
+    values : array, shape (n, 4)
+        Before multipliers. [kWh, kvarh]
+    **row
+        `received_at`, `length_min`, `import_id`.
+
+    """
+    if not start_us.size:
+        return
+    ensure_months(conn, start_us)
+    columns = {"start": time_column(start_us)} | {
+        name: float_column(values[:, at])
+        for at, name in enumerate(
+            ("import_kwh", "export_kwh", "lagging_kvarh", "leading_kvarh")
+        )
+    }
+    conn.execute(INSERT_METER_INTERVALS, {"meter_id": meter_id} | row | columns)
+
+
+def ensure_months(conn: Connection[TupleRow], times_us: IntArray) -> None:
+    """Make the partitions of just the months that occur."""
+    for month in np.unique(times_us.astype("M8[us]").astype("M8[M]")):
+        first = month.astype("M8[s]").item().replace(tzinfo=UTC)
+        conn.execute(ENSURE_MONTH, {"month": first})
+
+
+# What a reading was before a file changed it stays, in quarantine.
+KEEP_READINGS = """
+    INSERT INTO quarantine (received_at, transport, source, meter_id, reason, "text",
+                            readings, raw)
+    SELECT %(received_at)s, 'file', %(source)s, meter_id, 'replaced-by-import',
+           format('measured at %%s; what it was before is JSON here', measured_at), 1,
+           convert_to(to_jsonb(reading)::text, 'UTF8')
+      FROM reading
+     WHERE meter_id = %(one_meter)s AND measured_at = ANY(%(measured_at)s)
+       AND measured_at BETWEEN %(first)s AND %(last)s
+"""
+UPSERT_READINGS = """
+    INSERT INTO reading AS old (
+        meter_id, measured_at, received_at, energy_import_kwh, energy_export_kwh,
+        energy_lagging_kvarh, energy_leading_kvarh, active_power_kw, active_power_l1_kw,
+        active_power_l2_kw, active_power_l3_kw, reactive_power_kvar, power_factor,
+        frequency_hz, voltage_l1_v, voltage_l2_v, voltage_l3_v, current_l1_a,
+        current_l2_a, current_l3_a, source)
+    SELECT *, %(code)s FROM unnest(
+        %(meter_id)s, %(measured_at)s, %(received)s, %(energy_import_kwh)s,
+        %(energy_export_kwh)s, %(energy_lagging_kvarh)s, %(energy_leading_kvarh)s,
+        %(active_power_kw)s, %(active_power_l1_kw)s, %(active_power_l2_kw)s,
+        %(active_power_l3_kw)s, %(reactive_power_kvar)s, %(power_factor)s,
+        %(frequency_hz)s, %(voltage_l1_v)s, %(voltage_l2_v)s, %(voltage_l3_v)s,
+        %(current_l1_a)s, %(current_l2_a)s, %(current_l3_a)s)
+    ON CONFLICT (meter_id, measured_at) DO UPDATE
+       SET energy_import_kwh = coalesce(
+               excluded.energy_import_kwh, old.energy_import_kwh),
+           energy_export_kwh = coalesce(
+               excluded.energy_export_kwh, old.energy_export_kwh),
+           energy_lagging_kvarh = coalesce(
+               excluded.energy_lagging_kvarh, old.energy_lagging_kvarh),
+           energy_leading_kvarh = coalesce(
+               excluded.energy_leading_kvarh, old.energy_leading_kvarh),
+           received_at = excluded.received_at, source = excluded.source
+"""
+
+
+def store_readings(
+    conn: Connection[TupleRow], batch: ReadingBatch, *, source: str
+) -> None:
+    """Store readings of one meter out of a file; those that are there are replaced.
+
+    What a replaced reading said is kept in quarantine. A register that the file does
+    not give stays.
+
+    Parameters
+    ----------
+    conn : Connection
+    batch : ReadingBatch
+        Of one meter, each moment once, all received at the same time.
+    source : str
+        Name of the file.
+
+    """
+    if not len(batch):
+        return
+    ensure_months(conn, batch.measured_us)
+    columns: dict[str, object] = {
+        "meter_id": int_column(batch.meter_id),
+        "one_meter": int(batch.meter_id[0]),
+        "measured_at": time_column(batch.measured_us),
+        "received": time_column(batch.received_us),
+        "received_at": from_utc_us(int(batch.received_us[0])),
+        "first": from_utc_us(int(batch.measured_us.min())),
+        "last": from_utc_us(int(batch.measured_us.max())),
+        "source": source,
+        "code": SOURCE_CODE[Source.IMPORTED],
+    }
+    columns |= {
+        quantity: float_column(batch.values[:, at])
+        for at, quantity in enumerate(QUANTITIES)
+    }
+    conn.execute(KEEP_READINGS, columns)
+    conn.execute(UPSERT_READINGS, columns)
+
+
+SELECT_IMPORTS = """
+    SELECT import_id, name, imported_by, imported_at
+      FROM imported_file
+     ORDER BY import_id
+"""
+
+
+def load_imports(conn: Connection[TupleRow]) -> Sequence[ImportedFile]:
+    """Return all files that were imported, oldest first."""
+    with conn.cursor(row_factory=class_row(ImportedFile)) as cur:
+        return cur.execute(SELECT_IMPORTS).fetchall()
