@@ -69,7 +69,7 @@ def import_files(
     Parameters
     ----------
     conn : Connection
-        In no transaction.
+        In no transaction; the return means that it is committed.
     contents
         What each file holds, all of one kind.
     order : Order
@@ -81,13 +81,13 @@ def import_files(
         before; where two files contradict each other.
 
     """
-    account, point = find_point(conn, order.account, order.point)
     with conn.transaction():
+        account, point = find_point(conn, order.account, order.point)
         if order.apply:
             lock_imports(conn)
-        for content in contents:
-            _refuse_imported(conn, content, point)
         importing = _Importing(conn, account, point, order)
+        for content in contents:
+            importing.refuse_imported(content)
         compared = [importing.compare(one) for one in merged(contents)]
         preview = importing.preview(compared)
         if not order.apply or preview.why_not:
@@ -123,25 +123,6 @@ def find_point(
     return account, chosen[0]
 
 
-def fingerprint(content: Content, point: Point) -> str:
-    """Return what a file is known by: one of many points is imported for each once."""
-    return sha256(f"{content.sha256} of point {point.point_id}".encode()).hexdigest()
-
-
-def _refuse_imported(
-    conn: Connection[TupleRow], content: Content, point: Point
-) -> None:
-    earlier = find_imported(conn, fingerprint(content, point))
-    if earlier is None:
-        return
-    name = "" if earlier.name == content.file else f" as {earlier.name}"
-    raise ExchangeError(
-        f"{content.file} was imported for {point.name} on "
-        f"{earlier.imported_at:%Y-%m-%d %H:%M} UTC by {earlier.imported_by}{name} "
-        f"(import {earlier.import_id}); a file is taken once."
-    )
-
-
 class _Importing:
     """What the files of one order have in common."""
 
@@ -165,6 +146,23 @@ class _Importing:
                 f"{which} {was} installed at {point.name}; enter its installation "
                 "in the site file or the meter list first."
             )
+
+    def _fingerprint(self, content: Content) -> str:
+        """Return what a file is known by: one of many points is taken for each once."""
+        whose = f"point {self._point.point_id}, meter {self._order.meter}"
+        return sha256(f"{content.sha256} of {whose}".encode()).hexdigest()
+
+    def refuse_imported(self, content: Content) -> None:
+        """Refuse a file that was imported before."""
+        earlier = find_imported(self._conn, self._fingerprint(content))
+        if earlier is None:
+            return
+        name = "" if earlier.name == content.file else f" as {earlier.name}"
+        raise ExchangeError(
+            f"{content.file} was imported for {self._point.name} on "
+            f"{earlier.imported_at:%Y-%m-%d %H:%M} UTC by {earlier.imported_by}{name} "
+            f"(import {earlier.import_id}); a file is taken once."
+        )
 
     def compare(self, content: Content) -> Compared:
         """Lay a file beside what is stored."""
@@ -246,7 +244,7 @@ class _Importing:
         import_id = store_file(
             self._conn,
             name=content.file,
-            sha256=fingerprint(content, self._point),
+            sha256=self._fingerprint(content),
             content=content.kind.value,
             rows_new=new,
             rows_changed=changed,
