@@ -20,6 +20,7 @@ from keywatt.commands import (
     demo,
     doctor,
     files_in,
+    files_out,
     meters,
     outage,
     probe,
@@ -66,6 +67,7 @@ outage.add_to(app)
 closure.add_to(app)
 rules.add_to(app)
 files_in.add_to(app)
+files_out.add_to(app)
 profiles.add_to(app)
 probe.add_to(app)
 status.add_to(app)

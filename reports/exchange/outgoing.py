@@ -1,0 +1,97 @@
+"""What is handed out of one point, whatever the format. Pure."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+import numpy.typing as npt
+
+from accounts.account import Account, Point
+from analytics.settlement.method import Method
+from reports.exchange.form import ExchangeError
+from storage.exports import SettledRows
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+_METHODS = {method.text: method for method in Method}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Outgoing:
+    """Settled intervals of a point, and whose they are."""
+
+    account: Account
+    point: Point
+    serial: str
+    """Of the meter that sat there all the time; empty if it was swapped meanwhile."""
+    rows: SettledRows
+
+    @property
+    def length_min(self) -> int:
+        """Length of every interval.
+
+        Raises
+        ------
+        ExchangeError
+            They are of different lengths, which these formats cannot say.
+
+        """
+        lengths = np.unique(self.rows.length_min)
+        if lengths.size > 1:
+            named = " and ".join(f"{length}" for length in lengths)
+            raise ExchangeError(
+                f"{self.point.name} has intervals of {named} min in that time; export "
+                "the days of each length by themselves."
+            )
+        return int(lengths[0]) if lengths.size else 15
+
+
+def method_of(text: str) -> Method:
+    """Return the method that an interval names; one without a code is calculated.
+
+    Examples
+    --------
+    >>> method_of("average-like-day").aemo
+    15
+
+    """
+    return _METHODS.get(text, Method.CALCULATED)
+
+
+def offset_text(offset: timedelta) -> str:
+    """Return an offset from UTC as ISO 8601 has it.
+
+    Examples
+    --------
+    >>> offset_text(timedelta(hours=-3, minutes=-30))
+    '-03:30'
+
+    """
+    minutes = offset // timedelta(minutes=1)
+    hours, rest = divmod(abs(minutes), 60)
+    return f"{'-' if minutes < 0 else '+'}{hours:02}:{rest:02}"
+
+
+def rounded_in_sum(values: FloatArray, unit: float) -> IntArray:
+    """Return values in whole units, so that no sum is off by more than one half.
+
+    What is cut off one value is added to the next, as for portions of a register; NaN
+    counts as nothing.
+
+    Parameters
+    ----------
+    values : array, shape (n,)
+        Not negative.
+    unit : float
+
+    Examples
+    --------
+    >>> rounded_in_sum(np.array([1.25, 1.25, 1.25, 1.25]), 0.1).tolist()
+    [12, 13, 13, 12]
+
+    """
+    passed = np.rint(np.cumsum(np.nan_to_num(values)) / unit).astype(np.int64)
+    whole: IntArray = passed.copy()
+    whole[1:] -= passed[:-1]
+    return whole
