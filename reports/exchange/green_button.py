@@ -1,6 +1,6 @@
 """Settled intervals as Green Button (NAESB REQ.21, ESPI): an Atom feed of energy. Pure.
 
-For each point a UsagePoint and the LocalTimeParameters of its account; for each energy
+The LocalTimeParameters of the account; for each point a UsagePoint; for each energy
 that is known a MeterReading with its ReadingType and one IntervalBlock a local day.
 Values are whole thousandths of a Wh (varh). An interval that is missing has no reading.
 A reading is valid unless its quality says otherwise.
@@ -71,7 +71,7 @@ FLOWS = (
 def write_green_button(
     points: Sequence[Outgoing], file: BinaryIO, *, made_at: datetime
 ) -> None:
-    """Write the intervals of points as one feed."""
+    """Write the intervals of points, none of them empty, as one feed."""
     made = f"{made_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     feed = ET.Element(f"{{{ATOM}}}feed")
     code = points[0].account.code if points else ""
@@ -79,6 +79,8 @@ def write_green_button(
     _atom(feed, "title", points[0].account.name if points else "")
     _atom(feed, "updated", made)
     _link(feed, "self", f"RetailCustomer/{code}/Subscription", "espi-feed/Subscription")
+    if points:
+        feed.append(_clock(points, made))
     for one in points:
         feed.extend(_entries(one, made))
     ET.register_namespace("", ATOM)
@@ -89,7 +91,6 @@ def write_green_button(
 
 def _entries(one: Outgoing, made: str) -> Iterator[ET.Element]:
     point = f"RetailCustomer/{one.account.code}/UsagePoint/{one.point.point_id}"
-    clock = f"LocalTimeParameters/{one.account.code}"
     usage = _espi("UsagePoint")
     _child(_child(usage, "ServiceCategory"), "kind", _ELECTRICITY)
     yield _entry(
@@ -99,11 +100,8 @@ def _entries(one: Outgoing, made: str) -> Iterator[ET.Element]:
         usage,
         related=(
             (f"{point}/MeterReading", "espi-feed/MeterReading"),
-            (clock, "espi-entry/LocalTimeParameters"),
+            (_clock_of(one), "espi-entry/LocalTimeParameters"),
         ),
-    )
-    yield _entry(
-        (clock, "LocalTimeParameters"), f"{one.account.time_zone}", made, _clock(one)
     )
     known = ~np.isnan(one.rows.values)
     for column, flow in enumerate(FLOWS):
@@ -111,15 +109,21 @@ def _entries(one: Outgoing, made: str) -> Iterator[ET.Element]:
             yield from _reading(one, column, flow, point, made)
 
 
-def _clock(one: Outgoing) -> ET.Element:
-    last_us = int(one.rows.start_us[-1]) if len(one.rows) else 0
-    told = local_time(one.account.time_zone, from_utc_us(last_us).year)
+def _clock_of(one: Outgoing) -> str:
+    return f"LocalTimeParameters/{one.account.code}"
+
+
+def _clock(points: Sequence[Outgoing], made: str) -> ET.Element:
+    """Say how the account's clock goes: by the rules of the newest interval's year."""
+    zone = points[0].account.time_zone
+    last_us = max(int(one.rows.start_us[-1]) for one in points)
+    told = local_time(zone, from_utc_us(last_us).year)
     clock = _espi("LocalTimeParameters")
     _child(clock, "dstEndRule", told.dst_end_rule)
     _child(clock, "dstOffset", f"{told.dst_offset_s}")
     _child(clock, "dstStartRule", told.dst_start_rule)
     _child(clock, "tzOffset", f"{told.tz_offset_s}")
-    return clock
+    return _entry((_clock_of(points[0]), "LocalTimeParameters"), f"{zone}", made, clock)
 
 
 def _reading(
