@@ -1,0 +1,117 @@
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from psycopg.errors import UniqueViolation
+
+from meters.quantity import COLUMN, Quantity
+from meters.reading import Source, utc_us
+from storage.database import connect
+from storage.imports import (
+    FOREVER_US,
+    find_imported,
+    load_imports,
+    load_meter_intervals,
+    load_sittings,
+    lock_imports,
+    store_file,
+    store_meter_intervals,
+    store_readings,
+)
+from storage.master import apply_site
+from storage.readings import load_readings, load_sources
+from tests.fix_timescale import Store
+from tests.storage_data import NOON, QUARTER, batch, meter, point, site, write
+
+LATER = NOON + timedelta(days=1)
+FILE = {
+    "name": "march.csv",
+    "sha256": "ab" * 32,
+    "content": "intervals",
+    "rows_new": 3,
+    "rows_changed": 2,
+    "rows_same": 1,
+    "imported_by": "Li Wei",
+    "imported_at": LATER,
+}
+
+
+def test_a_file_is_found_by_its_content_and_kept_once(store: Store) -> None:
+    with connect(store.url) as conn:
+        lock_imports(conn)
+        import_id = store_file(conn, **FILE)
+        conn.commit()
+        found = find_imported(conn, FILE["sha256"])
+        assert find_imported(conn, "cd" * 32) is None
+        assert load_imports(conn) == [found]
+        assert (found.import_id, found.name, found.imported_at) == (
+            import_id,
+            "march.csv",
+            LATER,
+        )
+        with pytest.raises(UniqueViolation):
+            store_file(conn, **FILE)
+
+
+def test_of_one_start_what_was_received_last_counts(store: Store) -> None:
+    start_us = utc_us(NOON) + 900_000_000 * np.arange(2)
+    values = np.array([[1, np.nan, 3, 4], [5, 6, 7, 8]])
+    with connect(store.url) as conn:
+        import_id = store_file(conn, **FILE)
+        row = {"length_min": 15, "import_id": import_id}
+        for received_at, factor in ((LATER, 1), (LATER - timedelta(days=2), 10)):
+            store_meter_intervals(
+                conn, 1, start_us, values * factor, received_at=received_at, **row
+            )
+        known = load_meter_intervals(conn, 1, int(start_us[0]), int(start_us[1]))
+        np.testing.assert_array_equal(known.values, values)
+        assert known.length_min.tolist() == [15, 15]
+        first = load_meter_intervals(conn, 1, int(start_us[0]), int(start_us[0]))
+        assert first.start_us.tolist() == [start_us[0]]
+        assert len(load_meter_intervals(conn, 2, 0, 2**51).start_us) == 0
+        counted = conn.execute("SELECT count(*), max(import_id) FROM meter_interval")
+        assert counted.fetchone() == (4, import_id)
+
+
+def test_who_sat_at_a_point_and_with_which_multiplier(store: Store) -> None:
+    went = datetime(2020, 1, 1, tzinfo=UTC)
+    meters = [meter("A", removed_at=went, ratio=6), meter("B", installed_at=went)]
+    with connect(store.url) as conn:
+        apply_site(conn, site(points=[point(*meters)]))
+        conn.execute(
+            "INSERT INTO multiplier_change (installation_id, since, multiplier,"
+            " entered_by) SELECT installation_id, %s, 7.5, 'Li Wei'"
+            " FROM installation JOIN meter USING (meter_id) WHERE serial = 'A'",
+            (datetime(2019, 1, 1, tzinfo=UTC),),
+        )
+        first, second = load_sittings(conn, 1)
+        assert [first.serial, second.serial] == ["A", "B"]
+        assert [first.to_us, second.to_us] == [utc_us(went), FOREVER_US]
+        assert [value for _, value in first.multipliers] == [6, Fraction(15, 2)]
+        assert (first.digits, first.resolution) == (8, 0.01)
+        assert load_sittings(conn, 1, "B") == [second]
+        assert load_sittings(conn, 2) == []
+
+
+def test_readings_of_a_file_leave_what_it_does_not_say(store: Store) -> None:
+    write(store, batch(2))
+    said = batch(3, start=NOON + QUARTER)
+    said.values[:, COLUMN[Quantity.VOLTAGE_L1_V]] = np.nan
+    said.values[0, COLUMN[Quantity.ENERGY_IMPORT_KWH]] = 1001.5
+    with connect(store.url) as conn:
+        store_readings(conn, said, source="dials.csv")
+        known = load_readings(conn, 1, NOON, LATER)
+        sources = load_sources(conn, 1, NOON, LATER)
+        kept = conn.execute(
+            "SELECT transport, source, meter_id, reason,"
+            " (convert_from(raw, 'UTF8')::json ->> 'energy_import_kwh')::float"
+            " FROM quarantine"
+        ).fetchall()
+    dial = known.values[:, COLUMN[Quantity.ENERGY_IMPORT_KWH]]
+    volts = known.values[:, COLUMN[Quantity.VOLTAGE_L1_V]]
+    # Batches count up from 1000: the file says 1001.5, 1001, 1002 from 12:15 on.
+    assert dial.tolist() == [1000, 1001.5, 1001, 1002]
+    np.testing.assert_array_equal(volts, [230, 230.125, np.nan, np.nan])
+    assert sources == {Source.PUSHED: 1, Source.IMPORTED: 3}
+    assert kept == [("file", "dials.csv", 1, "replaced-by-import", 1001)]
