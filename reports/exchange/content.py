@@ -144,7 +144,9 @@ def read_content(
     ).refuse(wrong | moments.wrong)
     content = _without_empty(content)
     if form.kind is Kind.INTERVALS:
-        content = _as_intervals(content, form)
+        stamped = np.delete(moments.us, list(moments.wrong))
+        length_min = form.length_min or _length_min(stamped, table.file)
+        content = _as_intervals(content, form, length_min)
     else:
         content = content.refuse(_below_zero(content))
     return _each_once(content)
@@ -250,11 +252,8 @@ def _without_empty(content: Content) -> Content:
     return replace(content.part(given), empty=empty, found=(*content.found, found))
 
 
-def _as_intervals(content: Content, form: FileForm) -> Content:
-    """Find the length, turn ends into starts and power into energy; refuse by row."""
-    if not len(content):
-        return replace(content, length_min=form.length_min or 15)
-    length_min = form.length_min or _length_min(content)
+def _as_intervals(content: Content, form: FileForm, length_min: int) -> Content:
+    """Turn ends into starts and power into energy; refuse by row."""
     length_us = length_min * MINUTE_US
     at_us = content.at_us - (length_us if form.interval_ends else 0)
     values = content.values * (length_min / 60) if form.is_power else content.values
@@ -281,20 +280,19 @@ def _net_of(name: str) -> str:
     return next(net for net, parts in NETS.items() if name in parts)
 
 
-def _length_min(content: Content) -> int:
-    """Return the step that most rows have."""
-    steps = np.diff(np.unique(content.at_us))
+def _length_min(at_us: IntArray, file: str) -> int:
+    """Return the step that most rows have, whatever else is wrong with them."""
+    steps = np.diff(np.unique(at_us))
     if not steps.size:
         raise ExchangeError(
-            f"{content.file}: one row does not say how long an interval is; give "
-            "--length-min."
+            f"{file}: one time does not say how long an interval is; give --length-min."
         )
     sizes, times = np.unique(steps, return_counts=True)
     minutes, rest = divmod(int(sizes[int(times.argmax())]), MINUTE_US)
     if rest or _DAY_MIN % minutes:
         raise ExchangeError(
-            f"{content.file}: most rows are {minutes + rest / MINUTE_US:g} min apart, "
-            "which does not divide a day; give --length-min, or --kind registers."
+            f"{file}: most rows are {minutes + rest / MINUTE_US:g} min apart, which "
+            "does not divide a day; give --length-min, or --kind registers."
         )
     return minutes
 

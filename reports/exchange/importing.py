@@ -11,7 +11,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from accounts.account import Account, Point
-from accounts.calendar import SiteCalendar
+from accounts.calendar import SLOT_MIN, SiteCalendar
 from meters.quantity import COLUMN, QUANTITIES, Quantity
 from meters.reading import ReadingBatch, from_utc_us, utc_us
 from reports.exchange.content import Content
@@ -225,6 +225,12 @@ class _Importing:
         return replace(preview, why_not=self._why_not(preview))
 
     def _why_not(self, preview: Preview) -> str:
+        length_min = preview.files[0].length_min
+        if length_min and SLOT_MIN % length_min:
+            return (
+                f"intervals of {length_min} min do not say what flowed in each "
+                f"{SLOT_MIN} min, and that is what is settled; import registers."
+            )
         refused, changed = len(preview.refused), preview.count("changed")
         if refused and not self._order.skip_refused:
             return (

@@ -128,6 +128,8 @@ def _order(texts: Sequence[str], file: str) -> str:
     found = [m for m in map(_NUMERIC.fullmatch, dict.fromkeys(texts)) if m]
     if all(len(m["a"]) == _YEAR_DIGITS for m in found):
         return "ymd"
+    if all("." in m[0][:3] for m in found):  # as in 31.1.2018
+        return "dmy"
     first = max(int(m["a"]) for m in found)
     second = max(int(m["b"]) for m in found)
     if first > _MOST_MONTHS >= second:

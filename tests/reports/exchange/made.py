@@ -9,7 +9,8 @@ from reports.exchange.form import make_form
 from reports.exchange.importing import Order
 from storage.database import connect
 from storage.master import apply_site
-from tests.storage_data import meter, point, site
+from tests.storage_data import meter, site
+from tests.storage_data import point as a_point
 
 NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
 UCSD = {
@@ -24,22 +25,23 @@ UCSD = {
 """How the raw files of that campus are understood."""
 
 
-def content(folder: Path, text: str | bytes, name: str = "a.csv", **said) -> Content:
+def content(
+    folder: Path, text: str | bytes, name: str = "a.csv", *, point: str = "", **said
+) -> Content:
     """Write a file and read it."""
     file = folder / name
     file.write_bytes(text.encode() if isinstance(text, str) else text)
-    return read_content(file, make_form(said, "test"), point=said.pop("point", ""))
+    return read_content(file, make_form(said, "test"), point=point)
 
 
 def campus(**keys) -> Site:
-    """One account in Los Angeles, one point, one meter since 2016, CT 10."""
+    """One account in Los Angeles, one point, one meter since 2016."""
+    since = datetime(2016, 1, 1, tzinfo=UTC)
     return site(
         code="campus",
         time_zone="America/Los_Angeles",
         country="US",
-        points=[
-            point(meter("SD-1", installed_at=datetime(2016, 1, 1, tzinfo=UTC), **keys))
-        ],
+        points=[a_point(meter("SD-1", installed_at=since, **keys))],
     )
 
 

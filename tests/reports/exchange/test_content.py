@@ -208,6 +208,13 @@ def test_rows_that_cannot_be_are_refused_by_line(tmp_path) -> None:
     assert found.empty == 1
 
 
+def test_a_row_that_is_refused_still_tells_the_length(tmp_path) -> None:
+    # 2 kW: over a quarter of an hour 0.5 kWh, over half an hour it would be 1.
+    text = "t,kwh\n2018-02-01 00:00,2\n2018-02-01 00:15,off\n2018-02-01 00:30,2\n"
+    found = content(tmp_path, text, unit="kW", **KWH)
+    assert (found.length_min, found.values[:, 0].tolist()) == (15, [0.5, 0.5])
+
+
 def test_repeats_count_once_and_contradictions_are_refused_with_both_lines(
     tmp_path,
 ) -> None:
@@ -250,7 +257,7 @@ def test_what_is_said_of_a_file_must_fit_it(tmp_path, said, told) -> None:
         (b"", "its first line has: nothing"),
         (b"\x1f\x8bnot gzip", "is no whole gzip file"),
         (b"PAR1 and nothing", "is no whole Parquet file"),
-        (b"t,kwh\n2018-02-01 00:00,1\n", "one row does not say how long"),
+        (b"t,kwh\n2018-02-01 00:00,1\n", "one time does not say how long"),
         (b"t,kwh\n2018-02-01 00:00,1\n2018-02-01 00:07,1\n", "rows are 7 min apart"),
     ],
 )  # fmt: skip

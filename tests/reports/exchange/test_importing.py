@@ -131,6 +131,14 @@ def test_refused_rows_keep_the_others_out_unless_told(conn, tmp_path) -> None:
     assert (skipped.applied, len(stored(conn))) == (True, 2)
 
 
+def test_intervals_longer_than_what_is_settled_are_not_stored(conn, tmp_path) -> None:
+    text = "t,kwh\n2018-11-04 07:00,4\n2018-11-04 08:00,4\n"
+    said = content(tmp_path, text, **KWH)
+    preview = import_files(conn, [said], order(apply=True))
+    assert preview.why_not.startswith("intervals of 60 min do not say what flowed")
+    assert (preview.applied, stored(conn)) == (False, [])
+
+
 def test_files_that_contradict_each_other_are_refused_naming_both(
     conn, tmp_path
 ) -> None:
