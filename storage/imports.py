@@ -1,4 +1,4 @@
-"""Intervals and readings that come in files, and which files came."""
+"""Which files were imported, which meters their rows are of, and their readings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +11,13 @@ from psycopg.rows import TupleRow, class_row
 
 from meters.quantity import QUANTITIES
 from meters.reading import (
-    FloatArray,
     IntArray,
     ReadingBatch,
     Source,
     from_utc_us,
     utc_us,
 )
-from storage.binary import float_column, floats_of, int_column, time_column, times_of
+from storage.binary import float_column, int_column, time_column
 from storage.reading_store import ENSURE_MONTH, SOURCE_CODE
 
 FOREVER_US = 2**62
@@ -125,97 +124,6 @@ def store_file(conn: Connection[TupleRow], **row: str | int | datetime) -> int:
     if stored is None:
         raise RuntimeError("an inserted row has no number")
     return int(stored[0])
-
-
-# Of one start, what was received last.
-SELECT_METER_INTERVALS = """
-    SELECT string_agg(timestamptz_send(start), ''),
-           string_agg(int4send(length_min::int), ''),
-           string_agg(float8send(coalesce(import_kwh, 'NaN')), ''),
-           string_agg(float8send(coalesce(export_kwh, 'NaN')), ''),
-           string_agg(float8send(coalesce(lagging_kvarh, 'NaN')), ''),
-           string_agg(float8send(coalesce(leading_kvarh, 'NaN')), '')
-      FROM (SELECT DISTINCT ON (start) *
-              FROM meter_interval
-             WHERE meter_id = %(meter_id)s
-               AND start BETWEEN %(first)s AND %(last)s
-             ORDER BY start, received_at DESC) AS wanted
-"""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class MeterIntervals:
-    """Intervals of one meter before its multipliers, by time; shape (n,)."""
-
-    start_us: IntArray
-    """[microseconds since 1970 UTC]"""
-    length_min: IntArray
-    values: FloatArray
-    """shape (n, 4): import, export, lagging, leading; NaN = not given [kWh, kvarh]"""
-
-
-def load_meter_intervals(
-    conn: Connection[TupleRow], meter_id: int, first_us: int, last_us: int
-) -> MeterIntervals:
-    """Return what is known last of a meter's intervals that start in [first, last]."""
-    window = {
-        "meter_id": meter_id,
-        "first": from_utc_us(first_us),
-        "last": from_utc_us(last_us),
-    }
-    row = conn.cursor(binary=True).execute(SELECT_METER_INTERVALS, window).fetchone()
-    starts, lengths, *energies = row if row is not None else ()
-    return MeterIntervals(
-        start_us=times_of(starts),
-        length_min=np.frombuffer(lengths or b"", dtype=">i4").astype(np.int64),
-        values=np.column_stack([floats_of(energy) for energy in energies]),
-    )
-
-
-INSERT_METER_INTERVALS = """
-    INSERT INTO meter_interval (
-        meter_id, start, received_at, length_min, import_kwh, export_kwh, lagging_kvarh,
-        leading_kvarh, import_id)
-    SELECT %(meter_id)s, start, %(received_at)s, %(length_min)s, import_kwh, export_kwh,
-           lagging_kvarh, leading_kvarh, %(import_id)s
-      FROM unnest(%(start)s, %(import_kwh)s, %(export_kwh)s, %(lagging_kvarh)s,
-                  %(leading_kvarh)s)
-           AS given (start, import_kwh, export_kwh, lagging_kvarh, leading_kvarh)
-     ORDER BY start
-"""
-
-
-def store_meter_intervals(
-    conn: Connection[TupleRow],
-    meter_id: int,
-    start_us: IntArray,
-    values: FloatArray,
-    **row: datetime | int,
-) -> None:
-    """Add intervals of a meter; of one start, what is received last counts.
-
-    Parameters
-    ----------
-    conn : Connection
-    meter_id : int
-    start_us : array, shape (n,)
-        [microseconds since 1970 UTC]
-    values : array, shape (n, 4)
-        Before multipliers. [kWh, kvarh]
-    **row
-        `received_at`, `length_min`, `import_id`.
-
-    """
-    if not start_us.size:
-        return
-    ensure_months(conn, start_us)
-    columns = {"start": time_column(start_us)} | {
-        name: float_column(values[:, at])
-        for at, name in enumerate(
-            ("import_kwh", "export_kwh", "lagging_kvarh", "leading_kvarh")
-        )
-    }
-    conn.execute(INSERT_METER_INTERVALS, {"meter_id": meter_id} | row | columns)
 
 
 def ensure_months(conn: Connection[TupleRow], times_us: IntArray) -> None:

@@ -13,8 +13,9 @@ from meters.quantity import Quantity
 from meters.reading import IntArray
 from storage.meter_intervals import BoolArray, FloatArray, MeterIntervals
 
-_FINE = Fraction(1, 1000)
-"""A meter's own intervals are often finer than its register. [kWh]"""
+_FINE = Fraction(1, 100_000)
+"""A meter's own intervals are often finer than its register; what was imported is
+energy of the point, and a multiplier must not coarsen it. [kWh at the point]"""
 _COLUMN: Mapping[Quantity, str] = {
     quantity: quantity.value.removeprefix("energy_")
     for quantity in (
@@ -64,7 +65,9 @@ def profile_of(
 
 
 def _fine(fitting: Fitting) -> Fraction:
-    return common_quantum([fitting.resolution, _FINE])
+    """Return what own intervals are whole multiples of, before multipliers."""
+    multipliers = (multiplier.value for multiplier in fitting.multipliers)
+    return common_quantum([fitting.resolution, *(_FINE / each for each in multipliers)])
 
 
 def _counts(

@@ -16,7 +16,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import numpy.typing as npt
 
-from analytics.settle import Quality
+from analytics.settlement.intervals import Quality
 from analytics.settlement.method import Method
 from analytics.settlement.verdict import Status
 from meters.reading import from_utc_us

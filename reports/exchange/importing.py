@@ -15,7 +15,7 @@ from accounts.calendar import SLOT_MIN, SiteCalendar
 from meters.quantity import COLUMN, QUANTITIES, Quantity
 from meters.reading import ReadingBatch, from_utc_us, utc_us
 from reports.exchange.content import Content
-from reports.exchange.form import ExchangeError, Kind
+from reports.exchange.form import ENERGIES, ExchangeError, Kind
 from reports.exchange.merging import merged
 from reports.exchange.placing import meter_rows, multipliers_of, placed
 from reports.exchange.preview import (
@@ -29,14 +29,17 @@ from storage.dirty import REACH_MIN, mark_days
 from storage.imports import (
     Sitting,
     find_imported,
-    load_meter_intervals,
     load_sittings,
     lock_imports,
     store_file,
-    store_meter_intervals,
     store_readings,
 )
 from storage.master import UnknownAccountError, load_account, load_points
+from storage.meter_intervals import (
+    MeterIntervals,
+    insert_meter_intervals,
+    load_meter_intervals,
+)
 from storage.readings import load_readings
 
 IntArray = npt.NDArray[np.int64]
@@ -194,16 +197,16 @@ class _Importing:
     ) -> tuple[IntArray, FloatArray]:
         """Return what is stored of a meter in the time of some rows."""
         first, last = int(content.at_us[rows[0]]), int(content.at_us[rows[-1]])
+        start, stop = from_utc_us(first), from_utc_us(last + 1)
         if content.kind is Kind.REGISTERS:
-            start, stop = from_utc_us(first), from_utc_us(last + 1)
             batch = load_readings(self._conn, sitting.meter_id, start, stop)
             columns = [COLUMN[Quantity(name)] for name in content.names]
             return batch.measured_us, batch.values[:, columns]
-        known = load_meter_intervals(self._conn, sitting.meter_id, first, last)
+        known = load_meter_intervals(self._conn, sitting.meter_id, start, stop)
+        values = np.column_stack([getattr(known, name) for name in ENERGIES])
         # One of another length says something else, whatever it says.
         alike = known.length_min == content.length_min
-        values = np.where(alike[:, np.newaxis], known.values, np.nan)
-        return known.start_us, values
+        return known.start_us, np.where(alike[:, np.newaxis], values, np.nan)
 
     def preview(self, compared: Sequence[Compared]) -> Preview:
         """Sum up, and say what stands in the way of storing it."""
@@ -259,20 +262,27 @@ class _Importing:
             imported_at=order.now,
         )
         written = replace(content, values=compared.given).part(compared.is_written)
-        factor = multipliers_of(written, self._sittings)[:, np.newaxis]
         for sitting, rows in self._rows_of(written):
             if content.kind is Kind.REGISTERS:
                 self._store_readings(written.part(rows), sitting)
             else:
-                store_meter_intervals(
+                insert_meter_intervals(
                     self._conn,
-                    sitting.meter_id,
-                    written.at_us[rows],
-                    (written.values / factor)[rows],
+                    self._counted(written.part(rows), sitting),
                     received_at=order.now,
-                    length_min=content.length_min or 0,
                     import_id=import_id,
                 )
+
+    def _counted(self, content: Content, sitting: Sitting) -> MeterIntervals:
+        """Return rows of one meter as it counted them, before its multipliers."""
+        values = content.values / multipliers_of(content, [sitting])[:, np.newaxis]
+        return MeterIntervals(
+            meter_id=sitting.meter_id,
+            start_us=content.at_us,
+            length_min=np.full(len(content), content.length_min or 0, dtype=np.int64),
+            power_failure=np.zeros(len(content), dtype=np.bool_),
+            **dict(zip(ENERGIES, values.T, strict=True)),
+        )
 
     def _store_readings(self, content: Content, sitting: Sitting) -> None:
         values = np.full((len(content), len(QUANTITIES)), np.nan)

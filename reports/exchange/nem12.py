@@ -24,7 +24,7 @@ from typing import TextIO
 import numpy as np
 import numpy.typing as npt
 
-from analytics.settle import Quality
+from analytics.settlement.intervals import Quality
 from analytics.settlement.method import Method
 from meters.reading import from_utc_us
 from reports.exchange.form import ExchangeError

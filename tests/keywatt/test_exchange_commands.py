@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from storage.database import connect
-from storage.intervals import store_intervals
+from storage.interval_store import store_intervals
 from tests.storage_data import intervals
 
 HEAD = "Date;kW\n"

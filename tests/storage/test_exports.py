@@ -4,7 +4,7 @@ import numpy as np
 
 from storage.database import connect
 from storage.exports import load_settled
-from storage.intervals import store_intervals
+from storage.interval_store import store_intervals
 from tests.fix_timescale import Store
 from tests.storage_data import NOON, QUARTER, intervals
 
@@ -33,19 +33,8 @@ def test_all_that_is_known_is_loaded(store: Store) -> None:
 
 def test_what_was_believed_then_is_loaded(store: Store) -> None:
     with connect(store.url) as conn:
-        conn.execute("SELECT ensure_time_partitions(%s, %s)", (NOON, NOON))
-        conn.execute(
-            "INSERT INTO energy_interval_past (point_id, start, length_min, import_kwh,"
-            " quality, version, settled_at, replaced_at)"
-            " VALUES (1, %(noon)s, 15, 1, 'measured', 1, %(first)s, %(then)s)",
-            {"noon": NOON, "first": FIRST, "then": THEN},
-        )
-        conn.execute(
-            "INSERT INTO energy_interval (point_id, start, length_min, import_kwh,"
-            " quality, version, settled_at)"
-            " VALUES (1, %(noon)s, 15, 2, 'measured', 2, %(then)s)",
-            {"noon": NOON, "then": THEN},
-        )
+        store_intervals(conn, 1, intervals([1.0]), settled_at=FIRST)
+        store_intervals(conn, 1, intervals([2.0]), settled_at=THEN)
 
         def believed(as_of) -> list[tuple[float, int]]:
             rows = load_settled(conn, 1, NOON, NOON + QUARTER, as_of)

@@ -12,11 +12,9 @@ from storage.imports import (
     FOREVER_US,
     find_imported,
     load_imports,
-    load_meter_intervals,
     load_sittings,
     lock_imports,
     store_file,
-    store_meter_intervals,
     store_readings,
 )
 from storage.master import apply_site
@@ -52,26 +50,6 @@ def test_a_file_is_found_by_its_content_and_kept_once(store: Store) -> None:
         )
         with pytest.raises(UniqueViolation):
             store_file(conn, **FILE)
-
-
-def test_of_one_start_what_was_received_last_counts(store: Store) -> None:
-    start_us = utc_us(NOON) + 900_000_000 * np.arange(2)
-    values = np.array([[1, np.nan, 3, 4], [5, 6, 7, 8]])
-    with connect(store.url) as conn:
-        import_id = store_file(conn, **FILE)
-        row = {"length_min": 15, "import_id": import_id}
-        for received_at, factor in ((LATER, 1), (LATER - timedelta(days=2), 10)):
-            store_meter_intervals(
-                conn, 1, start_us, values * factor, received_at=received_at, **row
-            )
-        known = load_meter_intervals(conn, 1, int(start_us[0]), int(start_us[1]))
-        np.testing.assert_array_equal(known.values, values)
-        assert known.length_min.tolist() == [15, 15]
-        first = load_meter_intervals(conn, 1, int(start_us[0]), int(start_us[0]))
-        assert first.start_us.tolist() == [start_us[0]]
-        assert len(load_meter_intervals(conn, 2, 0, 2**51).start_us) == 0
-        counted = conn.execute("SELECT count(*), max(import_id) FROM meter_interval")
-        assert counted.fetchone() == (4, import_id)
 
 
 def test_who_sat_at_a_point_and_with_which_multiplier(store: Store) -> None:

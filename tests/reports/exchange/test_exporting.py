@@ -8,8 +8,8 @@ from reports.exchange.exporting import Format, Wish, export
 from reports.exchange.form import ExchangeError
 from reports.exchange.importing import import_files
 from storage.database import connect
-from storage.imports import load_meter_intervals
-from storage.intervals import store_intervals
+from storage.interval_store import store_intervals
+from storage.meter_intervals import load_meter_intervals
 from tests.reports.exchange.made import NOW, campus, content, entered, order
 from tests.storage_data import intervals, meter, point, site
 
@@ -59,17 +59,8 @@ def test_every_format_is_written(conn, form) -> None:
 
 
 def test_a_past_moment_can_be_asked_for(conn) -> None:
-    later = NOW + timedelta(days=1)
-    conn.execute(
-        "INSERT INTO energy_interval_past SELECT *, %s FROM energy_interval"
-        " WHERE start = %s",
-        (later, MIDNIGHT),
-    )
-    conn.execute(
-        "UPDATE energy_interval SET import_kwh = 77, version = 2, settled_at = %s"
-        " WHERE start = %s",
-        (later, MIDNIGHT),
-    )
+    corrected = intervals([77.0], MIDNIGHT)
+    store_intervals(conn, 1, corrected, settled_at=NOW + timedelta(days=1))
     assert ",77.0," in lines(conn)[1]
     assert lines(conn)[1].split(",")[-2] == "2"
     then = lines(conn, as_of=NOW + timedelta(hours=1))
@@ -106,6 +97,6 @@ def test_an_export_comes_back_by_import(conn, database, tmp_path) -> None:
         conn, [said], order(apply=True, point="Main supply", skip_refused=False)
     )
     assert (preview.count("new"), preview.new_kwh) == (100, sum(range(1, 101)))
-    known = load_meter_intervals(conn, 1, 0, 2**51)
-    np.testing.assert_allclose(known.values[:, 0] * 10, np.arange(1, 101))
-    np.testing.assert_allclose(known.values[:, 2] * 10, np.arange(1, 101) / 2)
+    known = load_meter_intervals(conn, 1, MIDNIGHT, MIDNIGHT + timedelta(days=2))
+    np.testing.assert_allclose(known.import_kwh * 10, np.arange(1, 101))
+    np.testing.assert_allclose(known.lagging_kvarh * 10, np.arange(1, 101) / 2)

@@ -10,12 +10,14 @@ from meters.reading import Source
 from reports.exchange.form import ExchangeError
 from reports.exchange.importing import import_files
 from storage.database import connect
-from storage.imports import load_imports, load_meter_intervals, load_sittings
+from storage.imports import load_imports, load_sittings
+from storage.meter_intervals import load_meter_intervals
 from storage.readings import load_readings, load_sources
 from tests.reports.exchange.made import NOW, campus, content, entered, order
 from tests.storage_data import meter, point, site
 
 DAY = datetime(2018, 11, 4, 7, tzinfo=UTC)  # midnight in Los Angeles
+EVER = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))
 KWH = {"zone": "UTC", "columns": {"time": "t", "import_kwh": "kwh"}}
 BOTH = KWH | {"columns": {"time": "t", "import_kwh": "kwh", "export_kwh": "fed"}}
 DIAL = {
@@ -42,8 +44,8 @@ def conn(database):
 
 def stored(conn) -> list[tuple[float, float]]:
     """Return import and export of the only meter, before its multiplier."""
-    known = load_meter_intervals(conn, 1, 0, 2**51)
-    return [tuple(row) for row in known.values[:, :2].tolist()]
+    known = load_meter_intervals(conn, 1, *EVER)
+    return list(zip(known.import_kwh.tolist(), known.export_kwh.tolist(), strict=True))
 
 
 def dirty(conn) -> list[date]:
@@ -212,7 +214,7 @@ def test_rows_are_those_of_the_meter_installed_then(database, tmp_path) -> None:
         preview = import_files(conn, [said], order(apply=True))
         assert preview.meters == ("SD-1", "SD-2")
         by_meter = [
-            load_meter_intervals(conn, meter_id, 0, 2**51).values[:, 0].tolist()
+            load_meter_intervals(conn, meter_id, *EVER).import_kwh.tolist()
             for meter_id in (1, 2)
         ]
     assert by_meter == [[0.1, 0.2, 0.3, 0.4], [0.25, 0.3]]
@@ -264,8 +266,8 @@ def test_a_check_meters_file_is_its_own(conn, tmp_path) -> None:
     said = content(tmp_path, rows(10, 20), **KWH)
     import_files(conn, [said], order(apply=True, meter="CHECK"))
     assert stored(conn) == []
-    known = load_meter_intervals(conn, 2, 0, 2**51)
-    assert known.values[:, 0].tolist() == [2, 4]
+    known = load_meter_intervals(conn, 2, *EVER)
+    assert known.import_kwh.tolist() == [2, 4]
     with pytest.raises(ExchangeError, match="Meter NONE was never installed at Main"):
         import_files(conn, [said], order(meter="NONE"))
 

@@ -1,0 +1,59 @@
+"""What is imported is what is settled, whatever the multiplier."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from keywatt.settling.point import settle_point
+from reports.exchange.importing import import_files
+from storage.database import connect
+from storage.intervals import load_intervals
+from tests.reports.exchange.made import campus, content, entered, order
+
+NOW = datetime(2019, 11, 10, tzinfo=UTC)
+MIDNIGHT = datetime(2019, 11, 1, 7, tzinfo=UTC)  # in Los Angeles
+DAYS = timedelta(days=7, hours=1)  # clocks go back on the 3rd
+SAID = {"zone": "UTC", "columns": {"time": "t", "import_kwh": "kwh"}}
+
+
+def load(n: int) -> np.ndarray:
+    """A week's quarter-hours of some plant, to 0.01 kWh, in no proportion to a CT."""
+    time = np.arange(n) / 96
+    kwh = 40 + 25 * np.sin(2 * np.pi * time) + np.random.default_rng(3).uniform(0, 9, n)
+    return np.round(kwh, 2)
+
+
+def settled(database, tmp_path, text: str, said: dict, **keys):
+    entered(database, campus(**keys))
+    with connect(database) as conn:
+        read = content(tmp_path, text, **said)
+        assert import_files(conn, [read], order(apply=True)).applied
+        settle_point(conn, 1, NOW)
+        return load_intervals(conn, 1, MIDNIGHT, MIDNIGHT + DAYS)
+
+
+@pytest.mark.parametrize("ratio", [1, 60, 6000])
+def test_intervals_of_a_file_are_settled_as_they_are(database, tmp_path, ratio) -> None:
+    kwh = load(676)
+    times = [MIDNIGHT + timedelta(minutes=15) * at for at in range(676)]
+    body = [f"{at:%Y-%m-%d %H:%M},{one}" for at, one in zip(times, kwh, strict=True)]
+    text = "\n".join(["t,kwh", *body])
+    found = settled(database, tmp_path, text, SAID, ratio=ratio)
+    assert len(found) == 676
+    assert set(found.quality.tolist()) == {"measured"}
+    np.testing.assert_allclose(found.import_kwh, kwh, atol=1e-9)
+
+
+def test_registers_of_a_file_are_settled(database, tmp_path) -> None:
+    kwh = load(676)
+    shown = 1000 + np.concatenate([[0], np.cumsum(kwh)])
+    times = [MIDNIGHT + timedelta(minutes=15) * at for at in range(677)]
+    both = zip(times, shown, strict=True)
+    body = [f"{at:%Y-%m-%d %H:%M},{one:.2f}" for at, one in both]
+    columns = {"time": "t", "energy_import_kwh": "dial"}
+    said = {"kind": "registers", "zone": "UTC", "columns": columns}
+    text = "\n".join(["t,dial", *body])
+    found = settled(database, tmp_path, text, said)
+    assert set(found.quality.tolist()) == {"measured"}
+    np.testing.assert_allclose(found.import_kwh, kwh, atol=1e-9)
