@@ -21,7 +21,7 @@ from analytics.settlement.method import Method
 from analytics.settlement.verdict import Status
 from meters.reading import from_utc_us
 from reports.exchange.dst_rule import local_time
-from reports.exchange.outgoing import Outgoing, method_of
+from reports.exchange.outgoing import Outgoing, method_of, runs_of
 from reports.exchange.stamps import DAY_US
 from reports.exchange.times import wall_of
 
@@ -164,26 +164,25 @@ def _kind(flow: _Flow, length_min: int) -> ET.Element:
 
 def _by_day(one: Outgoing, column: int) -> Iterator[tuple[str, npt.NDArray[np.intp]]]:
     """Return the known intervals of each local day."""
-    day = wall_of(one.rows.start_us, one.account.time_zone) // DAY_US
-    known = ~np.isnan(one.rows.values[:, column])
-    for this in np.unique(day[known]).tolist():
-        date = from_utc_us(this * DAY_US)
-        yield f"{date:%Y-%m-%d}", np.flatnonzero(known & (day == this))
+    known = np.flatnonzero(~np.isnan(one.rows.values[:, column]))
+    day = wall_of(one.rows.start_us[known], one.account.time_zone) // DAY_US
+    for rows in runs_of(day):
+        date = from_utc_us(int(day[rows[0]]) * DAY_US)
+        yield f"{date:%Y-%m-%d}", known[rows]
 
 
 def _block(one: Outgoing, column: int, rows: npt.NDArray[np.intp]) -> ET.Element:
-    start_s = (one.rows.start_us // _SECOND_US).tolist()
-    values = np.rint(one.rows.values[:, column] * _MILLI_OF_KILO)
+    start_s = (one.rows.start_us[rows] // _SECOND_US).tolist()
+    values = np.rint(one.rows.values[rows, column] * _MILLI_OF_KILO).tolist()
     length_s = one.length_min * 60
     block = _espi("IntervalBlock")
-    first, last = start_s[rows[0]], start_s[rows[-1]]
-    _period(block, "interval", first, last - first + length_s)
-    for row in rows.tolist():
+    _period(block, "interval", start_s[0], start_s[-1] - start_s[0] + length_s)
+    for at, row in enumerate(rows.tolist()):
         reading = _child(block, "IntervalReading")
         if quality := _quality(one, row):
             _child(_child(reading, "ReadingQuality"), "quality", f"{quality}")
-        _period(reading, "timePeriod", start_s[row], length_s)
-        _child(reading, "value", f"{values[row]:.0f}")
+        _period(reading, "timePeriod", start_s[at], length_s)
+        _child(reading, "value", f"{values[at]:.0f}")
     return block
 
 

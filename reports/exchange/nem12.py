@@ -28,7 +28,12 @@ from analytics.settlement.intervals import Quality
 from analytics.settlement.method import Method
 from meters.reading import from_utc_us
 from reports.exchange.form import ExchangeError
-from reports.exchange.outgoing import Outgoing, method_of, rounded_in_sum
+from reports.exchange.outgoing import (
+    Outgoing,
+    method_of,
+    rounded_in_sum,
+    runs_of,
+)
 from reports.exchange.stamps import DAY_US
 
 IntArray = npt.NDArray[np.int64]
@@ -132,15 +137,14 @@ def _days(one: Outgoing, column: int, offset: timedelta) -> Iterator[Sequence[st
     day, slot = market_us // DAY_US, market_us % DAY_US // length_us
     whole = rounded_in_sum(rows.values[:, column], _UNIT)
     said = [_said(one, column, row) for row in range(len(rows))]
-    for this in np.unique(day).tolist():
-        mine = np.flatnonzero(day == this)
+    for mine in runs_of(day):
         values = np.zeros(DAY_US // length_us, dtype=np.int64)
         values[slot[mine]] = whole[mine]
         quality: list[Said] = [("N", "", "")] * values.size
         for row in mine.tolist():
             quality[slot[row]] = said[row]
         settled = from_utc_us(int(rows.settled_us[mine].max())) + offset
-        date = from_utc_us(this * DAY_US)
+        date = from_utc_us(int(day[mine[0]]) * DAY_US)
         yield from _day(f"{date:%Y%m%d}", values, quality, f"{settled:%Y%m%d%H%M%S}")
 
 

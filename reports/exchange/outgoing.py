@@ -47,6 +47,19 @@ class Outgoing:
         return int(lengths[0]) if lengths.size else 15
 
 
+def runs_of(days: IntArray) -> list[npt.NDArray[np.intp]]:
+    """Return the rows of each day, shape (n,) each; the days ascend.
+
+    Examples
+    --------
+    >>> [rows.tolist() for rows in runs_of(np.array([3, 3, 4, 7]))]
+    [[0, 1], [2], [3]]
+
+    """
+    rows = np.arange(days.size)
+    return np.split(rows, np.flatnonzero(np.diff(days)) + 1) if days.size else []
+
+
 def method_of(text: str) -> Method:
     """Return the method that an interval names; one without a code is calculated.
 

@@ -147,27 +147,37 @@ def day_changes(
     compared: Sequence[Compared], calendar: SiteCalendar
 ) -> tuple[DayChange, ...]:
     """Sum up what changes by local day of the account."""
-    sums: dict[date, list[float]] = {}
+    sums: dict[int, FloatArray] = {}
     for one in compared:
         local, _ = calendar.days_and_slots(one.content.at_us)
-        is_energy = one.content.kind is Kind.INTERVALS
-        given = np.nan_to_num(one.content.values[:, 0]) if is_energy else None
-        before = np.nan_to_num(one.stored[:, 0])
-        for day in np.unique(local[one.is_written]):
-            here = local == day
-            new, changed = here & one.is_new, here & one.is_changed
-            total = sums.setdefault(day.item(), [0, 0, 0.0, 0.0])
-            total[0] += int(new.sum())
-            total[1] += int(changed.sum())
-            if given is not None:
-                total[2] += float(given[new].sum())
-                total[3] += float((given - before)[changed].sum())
+        days, place = np.unique(local.astype(np.int64), return_inverse=True)
+        for day, total in zip(days.tolist(), _sums(one, place, days.size), strict=True):
+            sums[day] = sums.get(day, 0.0) + total
     return tuple(
         DayChange(
-            day=day, new=int(new), changed=int(changed), new_kwh=kwh, delta_kwh=delta
+            day=_date(day),
+            new=int(new),
+            changed=int(changed),
+            new_kwh=float(new_kwh),
+            delta_kwh=float(delta_kwh),
         )
-        for day, (new, changed, kwh, delta) in sorted(sums.items())
+        for day, (new, changed, new_kwh, delta_kwh) in sorted(sums.items())
+        if new or changed
     )
+
+
+def _sums(one: Compared, place: npt.NDArray[np.intp], days: int) -> FloatArray:
+    """Count new and changed rows and their energy by day, shape (days, 4)."""
+    is_energy = one.content.kind is Kind.INTERVALS
+    given = np.nan_to_num(one.given[:, 0]) * is_energy
+    more = (given - np.nan_to_num(one.stored[:, 0])) * is_energy
+    weights = (
+        one.is_new.astype(np.float64),
+        one.is_changed.astype(np.float64),
+        given * one.is_new,
+        more * one.is_changed,
+    )
+    return np.column_stack([np.bincount(place, each, days) for each in weights])
 
 
 def days_to_settle(
@@ -194,7 +204,7 @@ def days_to_settle(
         return ()
     days = np.unique(np.concatenate(touched))
     runs = np.split(days, np.flatnonzero(np.diff(days) > 1) + 1)
-    return tuple((_date(run[0]), _date(run[-1])) for run in runs)
+    return tuple((_date(int(run[0])), _date(int(run[-1]))) for run in runs)
 
 
 def _days(at_us: IntArray, calendar: SiteCalendar) -> IntArray:
@@ -202,5 +212,5 @@ def _days(at_us: IntArray, calendar: SiteCalendar) -> IntArray:
     return np.unique(local).astype(np.int64)
 
 
-def _date(day: np.int64) -> date:
-    return date.fromordinal(int(day) + date(1970, 1, 1).toordinal())
+def _date(day: int) -> date:
+    return date.fromordinal(day + date(1970, 1, 1).toordinal())

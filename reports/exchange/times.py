@@ -4,7 +4,7 @@ The hour that autumn repeats is told apart by the order of the rows; what spring
 out is refused. A row is never moved without a finding that says so.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -185,30 +185,46 @@ def both_readings(wall_us: IntArray, zone: ZoneInfo) -> tuple[IntArray, IntArray
 
     For a time that spring leaves out the first is later than the second.
     """
-    quarter, place = np.unique(wall_us // _QUARTER_US, return_inverse=True)
-    offsets = np.array(
-        [_offsets_us(int(one) * _QUARTER_US, zone) for one in quarter], dtype=np.int64
-    ).reshape(-1, 2)
-    return wall_us - offsets[place, 0], wall_us - offsets[place, 1]
+
+    def looked_up(moments_us: IntArray) -> IntArray:
+        both = [_on_the_wall(one, zone) for one in moments_us.tolist()]
+        return np.array(both, dtype=np.int64).reshape(-1, 2)
+
+    offsets = _offsets(wall_us, looked_up)
+    return wall_us - offsets[:, 0], wall_us - offsets[:, 1]
 
 
-def _offsets_us(wall_us: int, zone: ZoneInfo) -> tuple[int, int]:
+def wall_of(moments_us: IntArray, zone: ZoneInfo) -> IntArray:
+    """Return what the wall shows at moments. [microseconds since 1970 on the wall]."""
+
+    def looked_up(these_us: IntArray) -> IntArray:
+        shown = (from_utc_us(one).astimezone(zone) for one in these_us.tolist())
+        return np.array([_offset_us(one) for one in shown], dtype=np.int64)[:, None]
+
+    return moments_us + _offsets(moments_us, looked_up)[:, 0]
+
+
+def _offsets(times_us: IntArray, looked_up: Callable[[IntArray], IntArray]) -> IntArray:
+    """Return the offsets of many times, looking up a day by its ends where it can.
+
+    Where they differ between them, each quarter-hour is looked up: no zone changes its
+    clocks twice in a day. Shape (n, k), k as `looked_up` returns.
+    """
+    day, place = np.unique(times_us // DAY_US, return_inverse=True)
+    starts, ends = looked_up(day * DAY_US), looked_up((day + 1) * DAY_US)
+    offsets = starts[place]
+    differs = ((starts != starts[:, :1]) | (ends != starts[:, :1])).any(axis=1)
+    rows = np.flatnonzero(differs[place])
+    if rows.size:
+        quarter, place = np.unique(times_us[rows] // _QUARTER_US, return_inverse=True)
+        offsets[rows] = looked_up(quarter * _QUARTER_US)[place]
+    return offsets
+
+
+def _on_the_wall(wall_us: int, zone: ZoneInfo) -> tuple[int, int]:
     local = from_utc_us(wall_us).replace(tzinfo=zone)
     return _offset_us(local), _offset_us(local.replace(fold=1))
 
 
 def _offset_us(local: datetime) -> int:
     return (local.utcoffset() or timedelta(0)) // timedelta(microseconds=1)
-
-
-def wall_of(moments_us: IntArray, zone: ZoneInfo) -> IntArray:
-    """Return what the wall shows at moments. [microseconds since 1970 on the wall].
-
-    Offsets change on quarter-hours of UTC at the finest.
-    """
-    quarter, place = np.unique(moments_us // _QUARTER_US, return_inverse=True)
-    offsets: Sequence[int] = [
-        _offset_us(from_utc_us(int(one) * _QUARTER_US).astimezone(zone))
-        for one in quarter
-    ]
-    return moments_us + np.array(offsets, dtype=np.int64)[place]

@@ -122,6 +122,18 @@ def test_what_contradicts_what_is_stored_needs_a_word(conn, tmp_path) -> None:
     assert received == 5  # the contradicted one is kept too
 
 
+def test_a_file_of_fed_energy_alone_leaves_what_was_drawn(conn, tmp_path) -> None:
+    text = rows("1,9", "2,9", head="t,kwh,fed")
+    import_files(conn, [content(tmp_path, text, **BOTH)], order(apply=True))
+    fed = KWH | {"columns": {"time": "t", "export_kwh": "kwh"}}
+    said = content(tmp_path, rows(9, 8), name="b.csv", **fed)
+    preview = import_files(conn, [said], order())
+    assert (preview.count("changed"), preview.delta_kwh) == (1, 0)
+    again = replace(order(apply=True, replace=True), now=NOW + timedelta(hours=1))
+    import_files(conn, [said], again)
+    np.testing.assert_allclose(stored(conn), [(0.1, 0.9), (0.2, 0.8)])
+
+
 def test_refused_rows_keep_the_others_out_unless_told(conn, tmp_path) -> None:
     said = content(tmp_path, rows(1, "off", 3), **KWH)
     preview = import_files(conn, [said], order(apply=True))
