@@ -1,4 +1,4 @@
-"""A measured file as intervals: the only file that imports pyarrow.
+"""A measured file as intervals, for a meter to appear with.
 
 What can be repaired without doubt is repaired and said as a finding; what cannot raises
 `ReplayError`, one sentence with the file, the column and the row.
