@@ -201,7 +201,7 @@ def _import(
 
 
 def _read(file: Path, form: "FileForm", point: str) -> "Content":
-    from reports.exchange.content import read_content
+    from reports.exchange.reading import read_content
 
     with _bar(f"Reading {file.name}") as tell:
         return read_content(file, form, point=point, tell=tell)

@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from accounts.site import Site
-from reports.exchange.content import Content, read_content
+from reports.exchange.content import Content
 from reports.exchange.form import make_form
 from reports.exchange.importing import Order
+from reports.exchange.reading import read_content
 from storage.database import connect
 from storage.master import apply_site
 from tests.storage_data import meter, site

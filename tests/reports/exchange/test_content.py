@@ -7,8 +7,8 @@ import pyarrow.parquet
 import pytest
 
 from meters.reading import from_utc_us
-from reports.exchange.content import read_content
 from reports.exchange.form import ExchangeError, make_form
+from reports.exchange.reading import read_content
 from tests.reports.exchange.made import UCSD, content
 from tests.support import shared_data
 
