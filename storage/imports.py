@@ -126,7 +126,7 @@ def store_file(conn: Connection[TupleRow], **row: str | int | datetime) -> int:
     return int(stored[0])
 
 
-def ensure_months(conn: Connection[TupleRow], times_us: IntArray) -> None:
+def _ensure_months(conn: Connection[TupleRow], times_us: IntArray) -> None:
     """Make the partitions of just the months that occur."""
     for month in np.unique(times_us.astype("M8[us]").astype("M8[M]")):
         first = month.astype("M8[s]").item().replace(tzinfo=UTC)
@@ -190,7 +190,7 @@ def store_readings(
     """
     if not len(batch):
         return
-    ensure_months(conn, batch.measured_us)
+    _ensure_months(conn, batch.measured_us)
     columns: dict[str, object] = {
         "meter_id": int_column(batch.meter_id),
         "one_meter": int(batch.meter_id[0]),

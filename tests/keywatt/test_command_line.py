@@ -16,6 +16,8 @@ COMMANDS = [
     ["dashboard"],
     ["demo"],
     ["doctor"],
+    ["export"],
+    ["import"],
     ["meters", "apply"],
     ["meters", "check"],
     ["meters", "export"],

@@ -35,7 +35,9 @@ from storage import (
     edit_records,
     edits,
     evidence,
+    exports,
     health,
+    imports,
     interval_store,
     intervals,
     judging,
@@ -154,6 +156,8 @@ def told(store: Store) -> Answers:
             later_us = old.start_us + 4 * 900_000_000
             ask(interval_store.delete_intervals, 1, later_us, at=NOON)
             ask(intervals.refresh_hourly, LONG_AGO - DAY, LONG_AGO + DAY)
+        with conn.transaction():
+            ask_about_files(ask)
     return answers
 
 
@@ -410,6 +414,22 @@ def ask_about_health(ask: Asking) -> None:
     ask(meter_counts.load_tallies, NOON - HOUR)
     ask(meter_counts.fold_meter_counts)
     ask(meter_counts.add_failed, meter_counts.no_counts(), "modbus")
+
+
+def ask_about_files(ask: Asking) -> None:
+    ask(imports.lock_imports)
+    ask(imports.load_sittings, 1)
+    assert len(ask(imports.load_sittings, 2, "ST-2")) == 1
+    rows = {"rows_new": 3, "rows_changed": 2, "rows_same": 1}
+    named = {"name": "a.csv", "sha256": "ab" * 32, "content": "registers"}
+    ask(imports.store_file, imported_by="Li Wei", imported_at=NOON, **named, **rows)
+    assert ask(imports.find_imported, named["sha256"]) == ask(imports.load_imports)[0]
+    for start in (NOON, LONG_AGO):
+        again = batch(3, start=start + QUARTER)
+        ask(imports.store_readings, again, source="a.csv")
+        ask(readings.load_readings, 1, start, start + DAY)
+        ask(exports.load_settled, 1, start, start + DAY)
+        ask(exports.load_settled, 1, start, start + DAY, NOON + DAY)
 
 
 def functions_that_ask() -> set[str]:
