@@ -39,6 +39,7 @@ COMMANDS = [
     ["site", "apply"],
     ["site", "check"],
     ["status"],
+    ["trace"],
     ["work"],
 ]
 
