@@ -1,6 +1,6 @@
 """One meter's time at one point, as a line of a meter list or as it is stored."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
 
@@ -55,10 +55,12 @@ class Entry:
     register_resolution: float
     role: str = "main"
     """Or "check"."""
-    opening: Noted | None = None
-    """What the display showed when it came; None = a list that does not say."""
-    closing: Noted | None = None
+    opening: Noted = NOT_NOTED
+    """What the display showed when it came."""
+    closing: Noted = NOT_NOTED
     """What it showed when it left."""
+    says_notes: bool = field(default=True, compare=False)
+    """False: of a list that has no column for them; what is known stays."""
     line: int = 0
     """Where it stands in the list; 0 = it is what is stored."""
     new_point: bool = False

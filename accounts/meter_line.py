@@ -115,7 +115,7 @@ class MeterLine(Form):
         said = self.model_dump(exclude={"connection", "opening", "closing"})
         if says_notes:
             said |= {when: self._noted(when) for when in ("opening", "closing")}
-        return Entry(**said, **reached, line=line)
+        return Entry(**said, **reached, line=line, says_notes=says_notes)
 
     def _noted(self, when: str) -> Noted:
         note: RegisterNote = getattr(self, when)

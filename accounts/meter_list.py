@@ -18,7 +18,7 @@ from decimal import Decimal, localcontext
 from difflib import get_close_matches
 from pathlib import Path
 
-from accounts.meter_entry import NOT_NOTED, PARTICULARS, Entry, Refused
+from accounts.meter_entry import PARTICULARS, Entry, Noted, Refused
 from accounts.meter_line import COLUMNS, NEEDED, NOTE_COLUMNS, LineReader
 from accounts.site import SiteError
 from meters.quantity import REGISTERS, Quantity
@@ -99,9 +99,8 @@ def _cells(entry: Entry) -> dict[str, object]:
     told = {name: getattr(entry, name) for name in COLUMNS if hasattr(entry, name)}
     told["new_point"] = "yes"
     for column, (when, register) in NOTE_COLUMNS.items():
-        counts = (getattr(entry, when) or NOT_NOTED)[
-            REGISTERS.index(Quantity(register))
-        ]
+        noted: Noted = getattr(entry, when)
+        counts = noted[REGISTERS.index(Quantity(register))]
         told[column] = _shown(counts, entry.register_resolution)
     if entry.transport == "mqtt":
         told |= dict.fromkeys(PARTICULARS[2:])

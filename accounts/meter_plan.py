@@ -13,7 +13,7 @@ from difflib import get_close_matches
 
 from accounts.meter_change import Change, What, what_becomes
 from accounts.meter_clash import refuse_clashes
-from accounts.meter_entry import NOT_NOTED, Entry, Refused
+from accounts.meter_entry import Entry, Refused
 
 _MOST_GUESSES = 20
 """What was meant is looked for among all names: not for thousands of lines."""
@@ -109,11 +109,12 @@ class _Planning:
 
     def with_notes(self, line: Entry) -> Entry:
         """Let a line that does not say what the displays showed say what is known."""
-        if line.opening is not None and line.closing is not None:
-            return line
         there = self.of_serial.get(line.serial, {}).get(line.installed_at)
-        if there is None or there.place != line.place:
-            return replace(line, opening=NOT_NOTED, closing=NOT_NOTED)
+        if line.says_notes or there is None or there.place != line.place:
+            return line
+        known = (there.opening, there.closing)
+        if known == (line.opening, line.closing):
+            return line
         return replace(line, opening=there.opening, closing=there.closing)
 
     def refuse_strange_places(self, lines: Iterable[Entry]) -> list[Refused]:

@@ -193,7 +193,7 @@ def copy_bare(conn: Connection[TupleRow], lines: Sequence[Entry]) -> None:
     tables: tuple[tuple[str, Callable[[int, Entry], tuple[object, ...]]], ...] = (
         (COPY_POINTS, lambda _, e: (int(e.account[2:]) + 1, e.point)),
         (COPY_METERS, lambda _, e: (e.serial, *e.particulars)),
-        (COPY_INSTALLATIONS, lambda n, e: (n, n, e.installed_at, *e.terms[2:])),
+        (COPY_INSTALLATIONS, lambda n, e: (n, n, e.installed_at, *e.course[1:])),
     )
     with conn.cursor() as cur:
         for query, row in tables:

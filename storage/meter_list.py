@@ -16,7 +16,7 @@ from accounts.meter_entry import NOT_NOTED, PARTICULARS, Entry, Refused
 from accounts.meter_plan import Plan, Stored, plan
 from meters.quantity import REGISTERS
 from storage.dirty import REACH_MIN
-from storage.meter_list_notes import leaves, notes_of, seats_of, write_notes
+from storage.meter_list_notes import Seats, leaves, notes_of, write_notes
 from storage.site import LOCK_METERS
 
 _REACH = timedelta(minutes=REACH_MIN)
@@ -202,8 +202,9 @@ def apply_meter_list(
             lines, _stored(conn), now, unread=unread, remove_missing=remove_missing
         )
         if not dry_run:
-            _write(conn, planned)
-            write_notes(conn, notes_of(planned), by=by, now=now)
+            seats = Seats(planned)
+            _write(conn, planned, seats)
+            write_notes(conn, notes_of(planned, seats), by=by, now=now)
     return planned
 
 
@@ -226,11 +227,10 @@ class _Touched:
     until: datetime | None
 
 
-def _write(conn: Connection[TupleRow], planned: Plan) -> None:
+def _write(conn: Connection[TupleRow], planned: Plan, seats: Seats) -> None:
     """Write what is different after, in the order in which the tables need it."""
     gone, put, meters = [], [], []
     touched: list[_Touched] = []
-    seats = seats_of(planned)
     for serial, after in planned.after.items():
         before = planned.before.get(serial, {})
         listed = next((e for e in after.values() if e.line), None)

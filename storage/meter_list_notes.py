@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from accounts.meter_entry import NOT_NOTED, Entry
+from accounts.meter_entry import NOT_NOTED, Entry, Noted
 from accounts.meter_plan import Plan
 from meters.quantity import REGISTERS
 from storage.marking import mark_noted
@@ -22,57 +23,58 @@ class NotedChange:
     now: Entry
 
     @property
-    def opening(self) -> bool:
-        """Whether what it showed when it came is another."""
-        before = self.was.opening if self.was else None
-        return (before or NOT_NOTED) != (self.now.opening or NOT_NOTED)
-
-    @property
-    def closing(self) -> bool:
-        """Whether what it showed when it left is another."""
-        before = self.was.closing if self.was else None
-        return (before or NOT_NOTED) != (self.now.closing or NOT_NOTED)
+    def before(self) -> tuple[Noted, Noted]:
+        """What was noted before: opening and closing."""
+        was = self.was
+        return (NOT_NOTED, NOT_NOTED) if was is None else (was.opening, was.closing)
 
     def rows(self) -> list[tuple[str, datetime, str, int | None, int | None]]:
         """Return what is another, register by register."""
-        old = (self.was.opening, self.was.closing) if self.was else (None, None)
-        was = zip(*(each or NOT_NOTED for each in old), strict=True)
-        new = (self.now.opening or NOT_NOTED, self.now.closing or NOT_NOTED)
+        was = zip(*self.before, strict=True)
+        is_ = zip(self.now.opening, self.now.closing, strict=True)
         return [
-            (self.now.serial, self.now.installed_at, quantity, *is_)
-            for quantity, before, is_ in zip(
-                REGISTERS, was, zip(*new, strict=True), strict=True
-            )
-            if before != is_
+            (self.now.serial, self.now.installed_at, quantity, *after)
+            for quantity, before, after in zip(REGISTERS, was, is_, strict=True)
+            if before != after
         ]
 
 
-def seats_of(planned: Plan) -> set[tuple[object, ...]]:
-    """Return which seats were taken since when."""
-    return {
-        (*entry.seat, at)
-        for sittings in planned.before.values()
-        for at, entry in sittings.items()
-    }
+class Seats:
+    """Which seats were taken since when, before a list; most lists never ask."""
+
+    def __init__(self, planned: Plan) -> None:
+        self._planned = planned
+
+    @cached_property
+    def taken(self) -> set[tuple[object, ...]]:
+        """Seats, each with the moment from which on."""
+        return {
+            (*entry.seat, at)
+            for sittings in self._planned.before.values()
+            for at, entry in sittings.items()
+        }
 
 
-def leaves(was: Entry, is_: Entry, seats: set[tuple[object, ...]]) -> bool:
+def leaves(was: Entry, is_: Entry, seats: Seats) -> bool:
     """Whether its place must be empty before it comes to another."""
-    taken = was.seat != is_.seat and (*is_.seat, is_.installed_at) in seats
-    return was.place != is_.place or taken
+    if was.place != is_.place:
+        return True
+    return was.role != is_.role and (*is_.seat, is_.installed_at) in seats.taken
 
 
-def notes_of(planned: Plan) -> list[NotedChange]:
+def notes_of(planned: Plan, seats: Seats) -> list[NotedChange]:
     """Return where the list says that displays showed something else."""
-    seats = seats_of(planned)
     found = []
     for serial, after in planned.after.items():
         before = planned.before.get(serial, {})
         for at, entry in after.items():
             was = before.get(at)
-            stays = was if was and not leaves(was, entry, seats) else None
-            change = NotedChange(was=stays, now=entry)
-            if change.opening or change.closing:
+            if was is entry:
+                continue
+            if was is not None and leaves(was, entry, seats):
+                was = None
+            change = NotedChange(was=was, now=entry)
+            if change.before != (entry.opening, entry.closing):
                 found.append(change)
     return found
 
@@ -136,7 +138,7 @@ def _mark(conn: Connection[TupleRow], change: NotedChange, now: datetime) -> Non
             meter_id,
             change.now.installed_at,
             change.now.removed_at,
-            opening=change.opening,
-            closing=change.closing,
+            opening=change.before[0] != change.now.opening,
+            closing=change.before[1] != change.now.closing,
             now=now,
         )

@@ -57,8 +57,7 @@ def test_a_meter_on_a_serial_line(tmp_path) -> None:
     assert one.manner == ("serial", 9600, "none", 2)
     path = tmp_path / "again.csv"
     path.write_text(write_meter_list([one]), "utf-8")
-    again = replace(one, new_point=True, opening=NOT_NOTED, closing=NOT_NOTED)
-    assert read_meter_list(path).entries == (again,)
+    assert read_meter_list(path).entries == (replace(one, new_point=True),)
 
 
 def test_what_is_left_out_is_the_profiles_or_the_usual(tmp_path) -> None:
@@ -293,7 +292,8 @@ def test_a_list_may_say_what_the_displays_showed(tmp_path) -> None:
     assert one.closing == (None, None, None, 7)
     # A list without such columns says nothing of it.
     (silent,) = read_meter_list(write_list(tmp_path, line(**left))).entries
-    assert (silent.opening, silent.role) == (None, "main")
+    assert (one.says_notes, silent.says_notes) == (True, False)
+    assert (silent.opening, silent.role) == (NOT_NOTED, "main")
     (check,) = read_meter_list(write_list(tmp_path, line(role="check"))).entries
     assert check.role == "check"
 

@@ -6,7 +6,6 @@ import psycopg
 import pytest
 
 from accounts.meter_change import What
-from accounts.meter_entry import NOT_NOTED
 from meters.meter import Transport
 from storage.database import connect
 from storage.dirty import mark_days, take_dirty
@@ -51,8 +50,7 @@ def test_a_list_becomes_points_meters_and_installations(store: Store) -> None:
     with connect(store.url) as conn:
         apply_site(conn, site(points=[point(meter("ST-1"))]))
         assert counts(apply(conn, *lines)) == {"added": 2}
-        none = {"opening": NOT_NOTED, "closing": NOT_NOTED}
-        known = [replace(one, line=0, new_point=False, **none) for one in lines]
+        known = [replace(one, line=0, new_point=False) for one in lines]
         main, *others = sorted(load_entries(conn), key=lambda one: -len(one.point))
         assert (main.serial, others) == ("ST-1", known)
         assert [p.name for p in load_points(conn)] == ["Main supply", "P1", "P2"]
