@@ -1,14 +1,19 @@
 """Point-days settled a second on one core, against the same arithmetic in bare numpy.
 
-The pure part: readings of four registers every quarter of an hour are in memory, and
-so are the outcome's arrays afterwards; no database. The baseline does the same sums in
-bare numpy: whole counts, turns, boundaries, differences, and of each rule whether it
-holds. Ours also follows the meters and says how each interval is known, where a rule
-broke and by which figures. Both take turns over points of a month each; medians.
+Measured is what a worker does: `settle_point` over points of a month each, reading from
+and writing to an embedded PostgreSQL, all with their versions, verdicts and dirty days.
+`pure` is the part without the database: readings are in memory, and so is the outcome.
+The baseline does the same sums in bare numpy on arrays in memory: whole counts, turns,
+boundaries, differences, and of each rule whether it holds. Ours also follows the
+meters and says how each interval is known, where a rule broke and by which figures.
+Medians; readings of four registers every quarter of an hour.
 
     python -m benchmarks.settle --json
+    python -m benchmarks.settle --grow 10000 --json
 
-`growth` is the time of a point-day with ten times as many points, over that with few.
+`growth` is the time of a point-day with many points over that with a hundredth of them,
+pure and through the database; `next` is points a second when one further quarter-hour
+of a running day is settled, as happens every quarter of an hour.
 """
 
 import argparse
@@ -26,6 +31,8 @@ from accounts.calendar import SiteCalendar
 from analytics.settlement.evidence import Evidence, fittings_of
 from analytics.settlement.settling import settle_span
 from benchmarks.report import Result, report
+from benchmarks.servers import CARELESS, temporary_postgres
+from benchmarks.settle_database import set_up, settle_all, settle_next
 from meters.quantity import COLUMN, QUANTITIES, REGISTERS, Quantity
 from meters.reading import ReadingBatch
 
@@ -33,6 +40,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 DAYS = 31
+GROW_DAYS = 2
 FIRST = date(2026, 5, 1)
 CALENDAR = SiteCalendar(ZoneInfo("Asia/Shanghai"), "CN")
 QUARTER_US = 900_000_000
@@ -47,6 +55,9 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="only the JSON line")
     parser.add_argument("--points", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument(
+        "--grow", type=int, default=0, help="also settle so many points of two days"
+    )
     given = parser.parse_args()
     start_us = CALENDAR.quarter_hours_us(FIRST, FIRST + timedelta(days=DAYS - 1))
     points = [make_point(n, start_us) for n in range(given.points)]
@@ -56,21 +67,44 @@ def main() -> None:
         barest.append(timed(lambda one: bare(one, start_us), points))
         ours.append(timed(lambda one: settle_span(one, start_us), points))
     few = timed(lambda one: settle_span(one, start_us), points[: given.points // 10])
-    rate = statistics.median(ours)
+    pure, bare_rate = statistics.median(ours), statistics.median(barest)
+    rate, next_rate = stored(given.points, DAYS)
+    more: dict[str, object] = {
+        "pure": round(pure),
+        "pure_ratio": round(pure / bare_rate, 3),
+        "pure_growth": round(few / pure, 2) if few else None,
+        "next_points_a_second": round(next_rate, 1),
+    }
+    if given.grow:
+        small, _ = stored(given.grow // 100, GROW_DAYS)
+        large, next_large = stored(given.grow, GROW_DAYS)
+        more |= {
+            "growth": round(small / large, 2),
+            "grown_point_days_a_second": round(large),
+            "grown_next_points_a_second": round(next_large, 1),
+        }
     if not given.json:
-        print(f"bare {statistics.median(barest):10.0f} point-days/s")
-        print(f"ours {rate:10.0f} point-days/s")
+        print(f"bare   {bare_rate:10.0f} point-days/s")
+        print(f"pure   {pure:10.0f} point-days/s")
+        print(f"stored {rate:10.0f} point-days/s, {next_rate:.0f} next intervals/s")
     report(
         Result(
             name="settle",
             value=rate,
             unit="point-days/s",
-            baseline=statistics.median(barest),
+            baseline=bare_rate,
             settings=vars(given) | {"days": DAYS, "registers": len(REGISTERS)},
-            server="none: the pure part",
-            more={"growth": round(few / rate, 2) if few else None},
+            server="embedded PostgreSQL, fsync off",
+            more=more,
         )
     )
+
+
+def stored(points: int, days: int) -> tuple[float, float]:
+    """Return point-days a second through a database, and next intervals a second."""
+    with temporary_postgres(*CARELESS) as url:
+        stage = set_up(url, CALENDAR, points, FIRST, days)
+        return settle_all(stage), settle_next(stage)
 
 
 def make_point(number: int, start_us: IntArray) -> Evidence:
