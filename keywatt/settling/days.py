@@ -21,6 +21,7 @@ DAY = timedelta(days=1)
 _CHAIN_DAYS = 31
 """Where every hole reaches over midnight, as with a meter that is read at noon, one
 leads to the next: followed so far."""
+_FEW = 2
 _HOLE_US = round(MAX_GAP * LENGTH_US)
 Days = tuple[date, date]
 """First and last."""
@@ -105,6 +106,24 @@ def reaching(days: Days, moments_us: IntArray, calendar: SiteCalendar) -> Days:
 
 
 def limited(wider: Days, days: Days, *, hops: int) -> Days:
-    """Return how far to follow: one hole as far as it goes, a chain not for ever."""
+    """Return how far to follow: one hole as far as it goes, a chain not for ever.
+
+    Parameters
+    ----------
+    wider : tuple of date
+        Where the holes at the edges reach.
+    days : tuple of date
+        Those to settle.
+    hops
+        How often they were widened before.
+
+    """
     far = (FURTHEST_DAYS if hops == 0 else _CHAIN_DAYS) * DAY
-    return max(wider[0], days[0] - far), min(wider[1], days[1] + far)
+    first, last = max(wider[0], days[0] - far), min(wider[1], days[1] + far)
+    if hops < _FEW:
+        return first, last
+    # A chain: all of it at once, not day by day.
+    return (
+        days[0] - far if first < days[0] else first,
+        days[1] + far if last > days[1] else last,
+    )

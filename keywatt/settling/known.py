@@ -16,6 +16,7 @@ from analytics.settlement.profile import LoadProfile
 from analytics.settlement.ruleset import Rules
 from analytics.settlement.settlement import Settlement
 from analytics.settlement.settling import settle_span
+from analytics.settlement.verdict import Status
 from keywatt.settling.days import LENGTH_MIN, Days
 from keywatt.settling.master import Master, sits
 from keywatt.settling.own import profile_of
@@ -130,7 +131,8 @@ def settled_window(
     evidence = _evidence(master, window, start_us, rules)
     history = _near_history(conn, master, window) if judged else Series.none()
     settled = _settle(evidence, history, start_us, rules)
-    if not judged and _guessed(settled)[wanted].any():
+    asks = _guessed(settled)[wanted].any() or _fed(settled)
+    if not judged and asks:
         history = _near_history(conn, master, window)
         settled = _settle(evidence, history, start_us, rules)
     if (settled.state[wanted] == State.MISSING).any():
@@ -154,6 +156,13 @@ def _guessed(settled: Settlement) -> BoolArray:
         (settled.state == State.ESTIMATED) & (settled.method != Method.INTERPOLATED)
     )
     return guessed
+
+
+def _fed(settled: Settlement) -> bool:
+    """Whether energy was fed that should not be: like days tell if it was drawn."""
+    return any(
+        one.rule == "reverse" and one.status is Status.FAIL for one in settled.verdicts
+    )
 
 
 def _evidence(

@@ -308,3 +308,29 @@ def test_the_year_before_is_asked_when_nothing_nearer_is_known(point) -> None:
     settled = point.intervals()[-7:]
     assert settled.method.tolist() == [""] * 4 + ["previous-year"] * 3
     assert settled.import_kwh.tolist() == [25.0] * 4 + [30.0] * 3
+
+
+def test_a_meter_that_was_put_in_the_wrong_way_round_is_told_and_turned(point) -> None:
+    with connect(point.url) as conn:
+        for before in range(21, 0, -1):
+            add_load(conn, point.point_id, START - before * DAY, np.full(96, 100.0))
+    wrong = readings_of(point.meter_id, START, np.zeros(8))
+    wrong.values[:, 1] = np.arange(9) * 25.0
+    write(point.url, wrong)
+    # The day still goes on.
+    point.settle(NOW)
+    settled = point.intervals()[-8:]
+    assert settled.import_kwh.tolist() == [25.0] * 8
+    assert settled.method.tolist() == ["calculated"] * 8
+    assert set(settled.status.tolist()) == {Status.FAIL}
+
+
+def test_a_meter_that_is_read_at_noon_loses_nothing_day_by_day(point) -> None:
+    # Every hole reaches over midnight and leads to the next.
+    every = readings_of(point.meter_id, START, np.full(96 * 9, 100.0))
+    noons = np.arange(48, 96 * 9, 96)
+    for noon in noons:
+        write(point.url, part(every, np.array([noon])))
+        point.settle(START + int(noon) * QUARTER)
+    # 100 kW between the first noon and the last.
+    assert sum(point.kwh()) == pytest.approx(8 * 96 * 25, abs=1e-6)
