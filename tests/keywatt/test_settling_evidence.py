@@ -132,7 +132,7 @@ def own(point: Point, kwh: list[float], rows: list[int] | None = None) -> None:
         length_min=np.full(len(kwh), 15, dtype=np.int64),
         import_kwh=np.array(kwh),
         export_kwh=none,
-        lagging_kvarh=np.array(kwh) / 4,
+        lagging_kvarh=np.round(np.array(kwh) / 4, 3),
         leading_kvarh=none,
         power_failure=np.zeros(len(kwh), dtype=bool),
     )
