@@ -16,6 +16,7 @@ from typer.exceptions import TyperException
 
 from keywatt.commands import (
     closure,
+    completeness,
     database,
     demo,
     doctor,
@@ -42,7 +43,8 @@ _EPILOGUE = epilogue(
     "[bold]To watch real meters:[/bold] name a database in KEYWATT_DATABASE_URL and a "
     "broker in KEYWATT_BROKER_HOST; then keywatt migrate, keywatt site apply FILE and, "
     "each in a process of its own: keywatt collect, keywatt work, keywatt dashboard.",
-    "[bold]To see what becomes of every reading:[/bold] keywatt status",
+    "[bold]To see what becomes of every reading:[/bold] keywatt status; of every "
+    "interval: keywatt completeness",
     "[bold]When something seems wrong:[/bold] keywatt doctor",
 )
 
@@ -72,6 +74,7 @@ profiles.add_to(app)
 probe.add_to(app)
 status.add_to(app)
 trace.add_to(app)
+completeness.add_to(app)
 doctor.add_to(app)
 settings.add_to(app)
 

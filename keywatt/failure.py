@@ -19,6 +19,7 @@ REFUSALS = (
     ("meters.profile", "ProfileError"),
     ("reports.interval_trace", "TraceError"),
     ("reports.exchange.form", "ExchangeError"),
+    ("reports.completeness", "PeriodError"),
     ("simulators.simulator_error", "SimulatorError"),
     ("storage.bills", "BillError"),
     ("storage.master", "UnknownAccountError"),

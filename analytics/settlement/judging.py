@@ -26,7 +26,7 @@ IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
-_DISTRUST = ("negative", "cap", "spike", "stalled", "master_data")
+DISTRUST = ("negative", "cap", "spike", "stalled", "master_data")
 """Rules whose failure means that the figure cannot be."""
 
 
@@ -66,7 +66,7 @@ def distrusted(verdicts: Iterable[Verdict], span: Span) -> BoolArray:
     never = np.zeros(span.start_us.shape, dtype=np.bool_)
     for one in verdicts:
         if one.status is Status.FAIL and (
-            one.rule in _DISTRUST or one.figures.get("reversed")
+            one.rule in DISTRUST or one.figures.get("reversed")
         ):
             never |= within(one, span)
     return never

@@ -13,6 +13,7 @@ COMMANDS = [
     ["closure", "list"],
     ["closure", "remove"],
     ["collect"],
+    ["completeness"],
     ["dashboard"],
     ["demo"],
     ["doctor"],

@@ -1,0 +1,115 @@
+"""What the completeness ledger says, as values: made by completeness.py."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from accounts.account import Account, Point
+from analytics.completeness.cause import Cause
+from analytics.completeness.ledger import Category, Count, Kind, Unsettled, total
+
+NOT_LOST = frozenset({Cause.NOT_INSTALLED, Cause.PLANNED_OUTAGE})
+"""Causes for which nobody has to do anything."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Counted:
+    """Expected intervals by what became of them."""
+
+    counts: tuple[Count, ...]
+    """Each kind once, from the best to the worst; they sum to `expected`."""
+
+    @property
+    def expected(self) -> int:
+        """How many there are by the calendar."""
+        return sum(one.intervals for one in self.counts)
+
+    @property
+    def due(self) -> int:
+        """Those of them that are over."""
+        return self.expected - self.of(Category.NOT_SETTLED, Unsettled.NOT_DUE)
+
+    def of(self, category: Category, cause: str | None = None) -> int:
+        """Count those of a category, or of one cause in it."""
+        return sum(
+            one.intervals
+            for one in self.counts
+            if one.kind.category is category and cause in {None, one.kind.cause}
+        )
+
+    def percent(self, category: Category) -> float:
+        """Return a category's share of what is due; NaN where nothing is."""
+        intervals = self.of(category)
+        if category is Category.NOT_SETTLED:
+            intervals -= self.of(category, Unsettled.NOT_DUE)
+        return 100 * intervals / self.due if self.due else math.nan
+
+    @property
+    def lost(self) -> int:
+        """Those that are due and not known, and should be."""
+        missing = self.of(Category.MISSING)
+        missing -= sum(self.of(Category.MISSING, cause) for cause in NOT_LOST)
+        return missing + self.of(Category.NOT_SETTLED, Unsettled.WAITING)
+
+    @property
+    def guessed(self) -> int:
+        """Those that had to be estimated for want of a measurement."""
+        between = self.of(Category.ESTIMATED, Cause.BETWEEN_READINGS)
+        planned = self.of(Category.ESTIMATED, Cause.PLANNED_OUTAGE)
+        return self.of(Category.ESTIMATED) - between - planned
+
+    def causes(self, category: Category) -> tuple[tuple[Kind, int], ...]:
+        """Return a category's causes with their intervals, the most frequent first."""
+        sums: dict[tuple[str, str], int] = {}
+        for one in self.counts:
+            if one.kind.category is category:
+                why = (one.kind.cause, one.kind.detail)
+                sums[why] = sums.get(why, 0) + one.intervals
+        ranked = sorted(sums.items(), key=lambda item: (-item[1], item[0]))
+        return tuple(
+            (Kind(category=category, cause=cause, detail=detail), intervals)
+            for (cause, detail), intervals in ranked
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DayLedger(Counted):
+    """One local day of a point."""
+
+    local_day: date
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PointLedger(Counted):
+    """One point over the period."""
+
+    point: Point
+    days: tuple[DayLedger, ...]
+    """Every day of the period."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Completeness(Counted):
+    """One account over a period."""
+
+    account: Account
+    first_day: date
+    last_day: date
+    now: datetime
+    points: tuple[PointLedger, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AllCompleteness(Counted):
+    """All accounts of a manager, those that need someone first."""
+
+    first_day: date
+    last_day: date
+    now: datetime
+    accounts: tuple[Completeness, ...]
+
+
+def summed(parts: Iterator[Counted]) -> tuple[Count, ...]:
+    """Add up what became of the intervals of several."""
+    return total(count for part in parts for count in part.counts)
