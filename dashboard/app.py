@@ -30,4 +30,9 @@ def main() -> None:
     account = st.Page(
         PAGES / "account.py", title=text("nav-account", language), url_path="account"
     )
-    st.navigation([portfolio, account], position="top").run()
+    completeness = st.Page(
+        PAGES / "completeness.py",
+        title=text("nav-completeness", language),
+        url_path="completeness",
+    )
+    st.navigation([portfolio, account, completeness], position="top").run()

@@ -91,8 +91,7 @@ def source() -> Source:
 
 def forget() -> None:
     """Drop the kept answers, after something was changed."""
-    for kept in (_portfolio, _today, _review, _accounts, _meters):
-        kept.clear()
+    st.cache_data.clear()
 
 
 def now() -> datetime:
@@ -135,7 +134,7 @@ def meters(code: str) -> tuple[MeterView, ...]:
 
 def acknowledge(alert_id: int, why: str) -> None:
     """Take an alert in the user's name; AlertError says why it cannot be."""
-    with _connection() as conn:
+    with connection() as conn:
         _check_theirs(conn, alert_id)
         desk.acknowledge(conn, alert_id, who=source().user, why=why, now=now())
         conn.commit()
@@ -144,7 +143,7 @@ def acknowledge(alert_id: int, why: str) -> None:
 
 def mark_planned(alert_id: int, why: str, until: datetime) -> None:
     """Store that the customer confirmed it; AlertError says why it cannot be."""
-    with _connection() as conn:
+    with connection() as conn:
         _check_theirs(conn, alert_id)
         desk.mark_planned(
             conn, alert_id, who=source().user, why=why, until=until, now=now()
@@ -162,7 +161,8 @@ def _check_theirs(conn: Connection[TupleRow], alert_id: int) -> None:
 
 
 @contextmanager
-def _connection() -> Iterator[Connection[TupleRow]]:
+def connection() -> Iterator[Connection[TupleRow]]:
+    """Give a connection for a `with` block; ServiceAwayError if there is none."""
     try:
         with source().connect() as conn:
             yield conn
@@ -172,29 +172,29 @@ def _connection() -> Iterator[Connection[TupleRow]]:
 
 @st.cache_data(ttl=REVIEW_KEPT_S, show_spinner=False)
 def _accounts(manager: str | None) -> list[Account]:
-    with _connection() as conn:
+    with connection() as conn:
         return standing.accounts_of(conn, manager)
 
 
 @st.cache_data(ttl=TODAY_KEPT_S, show_spinner=False)
 def _portfolio(manager: str | None) -> Portfolio:
-    with _connection() as conn:
+    with connection() as conn:
         return standing.portfolio(conn, now(), manager)
 
 
 @st.cache_data(ttl=TODAY_KEPT_S, show_spinner=False, max_entries=200)
 def _today(code: str, manager: str | None) -> AccountToday:
-    with _connection() as conn:
+    with connection() as conn:
         return standing.account_today(conn, code, now(), manager)
 
 
 @st.cache_data(ttl=REVIEW_KEPT_S, show_spinner=False, max_entries=50)
 def _review(code: str, days: int, manager: str | None) -> AccountReview:
-    with _connection() as conn:
+    with connection() as conn:
         return reviewing.account_review(conn, code, now(), days=days, manager=manager)
 
 
 @st.cache_data(ttl=TODAY_KEPT_S, show_spinner=False, max_entries=200)
 def _meters(code: str, manager: str | None) -> tuple[MeterView, ...]:
-    with _connection() as conn:
+    with connection() as conn:
         return metering.meters_of(conn, code, now(), manager)

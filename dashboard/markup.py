@@ -233,7 +233,9 @@ def account_head(account: Account, reader: Reader) -> str:
     return (
         f"{back_link(reader)}<h1>{escape(account.name)}</h1>"
         f'<div class="kw-sub">{sector} · {escape(account.manager)} · '
-        f"{escape(account.time_zone.key)}</div>"
+        f"{escape(account.time_zone.key)} · "
+        f'<a href="completeness?account={quote(account.code)}" target="_self">'
+        f"{said('to-completeness', reader)}</a></div>"
     )
 
 

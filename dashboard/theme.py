@@ -8,6 +8,7 @@ MEASURED = "#1f5aa8"
 ESTIMATED = "#9a6212"
 EXPECTED = "#7b8794"
 ALERT = "#c2362b"
+EDITED = "#2f8f6b"
 
 # Surfaces and ink.
 INK = "#16202c"
@@ -19,6 +20,13 @@ GROUND = "#f6f7f9"
 ACCENT = "#0f6b63"
 MISSING = "#ddd4ea"
 CONTRACT = "#3d4754"
+WAITING = "#c3ccd5"
+
+# Days of a calendar: complete, and from a little to all of it estimated or missing.
+COMPLETE_DAY = "#8fb1d9"
+ESTIMATED_DAY = ("#ecd3a5", "#cb9745", "#9a6212")
+MISSING_DAY = ("#d3c3e8", "#9a7cc6", "#59348f")
+NOTHING_DAY = "#e9edf1"
 
 # Tariff periods from cheap to dear, one hue.
 TARIFF = {"valley": "#b9d8d4", "flat": "#62aaa2", "peak": "#0f6b63"}
@@ -62,6 +70,7 @@ def css() -> str:
         "ESTIMATED": ESTIMATED,
         "EXPECTED": EXPECTED,
         "ALERT": ALERT,
+        "EDITED": EDITED,
         "INK": INK,
         "MUTED": MUTED,
         "LINE": LINE,

@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from analytics.completeness.cause import Cause
 from analytics.completeness.ledger import Category, Kind
 from reports.completeness_views import (
     AllCompleteness,
@@ -15,7 +16,8 @@ from reports.completeness_views import (
     DayLedger,
     PointLedger,
 )
-from reports.texts import text
+from reports.ledger_wording import cause_told, share_told
+from reports.writing import Reader
 
 _MOST_DAYS = 15
 _MOST_ACCOUNTS = 40
@@ -75,28 +77,22 @@ def _table(first: str) -> Table:
 
 def _cells(of: Counted) -> tuple[str, ...]:
     shares = (of.percent(category) for category in _CATEGORIES)
-    return (f"{of.due:,}", *(_share(share) for share in shares), _because(of))
-
-
-def _share(percent: float) -> str:
-    """Round towards the middle: what is not all is never shown as all or none."""
-    if percent != percent:  # noqa: PLR0124 - NaN: nothing is due
-        return "-"
-    if percent in {0.0, 100.0}:
-        return f"{percent:.0f} %"
-    return f"{min(max(percent, 0.01), 99.99):.2f} %"
+    return (f"{of.due:,}", *(share_told(share) for share in shares), _because(of))
 
 
 def _because(of: Counted) -> str:
     """Name what most of the missing, or else of the estimated, is due to."""
-    found = of.causes(Category.MISSING) or of.causes(Category.ESTIMATED)
-    return ", ".join(f"{named(kind)} {n:,}" for kind, n in found[:_MOST_CAUSES])
+    missing = [
+        (kind, n)
+        for kind, n in of.causes(Category.MISSING)
+        if kind.cause != Cause.NOT_INSTALLED
+    ]
+    return _listed(missing or of.causes(Category.ESTIMATED))
 
 
-def named(kind: Kind) -> str:
-    """Name a cause with what makes it one."""
-    told = text(f"cause-{kind.cause}") if kind.cause else kind.category.value
-    return f"{told} ({kind.detail})" if kind.detail else told
+def _listed(causes: Sequence[tuple[Kind, int]]) -> str:
+    told = (f"{cause_told(kind, Reader())} {n:,}" for kind, n in causes[:_MOST_CAUSES])
+    return ", ".join(told)
 
 
 def _calendar(point: PointLedger) -> Table:
@@ -169,5 +165,4 @@ def _day_row(point_name: str, day: DayLedger) -> Iterable[str]:
         day.of(Category.ESTIMATED),
     )
     causes = (*day.causes(Category.MISSING), *day.causes(Category.ESTIMATED))
-    told = ", ".join(f"{named(kind)} {n}" for kind, n in causes[:_MOST_CAUSES])
-    return (str(day.local_day), point_name, *map(str, numbers), told)
+    return (str(day.local_day), point_name, *map(str, numbers), _listed(causes))

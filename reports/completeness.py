@@ -15,8 +15,7 @@ from reports.completeness_views import (
     PointLedger,
     summed,
 )
-from reports.expectation import calendar_of
-from reports.ledger_entries import Asked, ledger_entries
+from reports.ledger_entries import Asked, clock_of, ledger_entries
 from reports.portfolio import account_of, accounts_of
 from storage.master import load_points
 
@@ -91,6 +90,34 @@ def completeness_of_all(
     )
 
 
+def last_days(
+    conn: Connection[TupleRow],
+    account_code: str,
+    days: int,
+    now: datetime,
+    *,
+    manager: str | None = None,
+) -> Completeness:
+    """Return `completeness` of an account's last local days, today included."""
+    account = account_of(conn, account_code, manager)
+    today = clock_of(account).local_day(now)
+    first_day = today - timedelta(days=days - 1)
+    return completeness(conn, account_code, first_day, today, now, manager=manager)
+
+
+def last_days_of_all(
+    conn: Connection[TupleRow],
+    days: int,
+    now: datetime,
+    *,
+    manager: str | None = None,
+) -> AllCompleteness:
+    """Return `completeness_of_all` of the last days by the clock of `now`."""
+    today = now.date()
+    first_day = today - timedelta(days=days - 1)
+    return completeness_of_all(conn, first_day, today, now, manager=manager)
+
+
 def _rank(one: Completeness) -> tuple[float, float, str]:
     due = max(one.due, 1)
     return (-one.lost / due, -one.guessed / due, one.account.name.casefold())
@@ -125,7 +152,7 @@ def period_of(
         What was said.
 
     """
-    today = now.date() if account is None else calendar_of(account).local_day(now)
+    today = now.date() if account is None else clock_of(account).local_day(now)
     last_day = last_day or (today if first_day is None else max(today, first_day))
     return first_day or last_day - timedelta(days=USUAL_DAYS - 1), last_day
 
@@ -138,7 +165,7 @@ def _of_accounts(
 ) -> list[Completeness]:
     """Ask once for all points, then count each from memory."""
     asked = [
-        Asked(point_id=point.point_id, calendar=calendar_of(account))
+        Asked(point_id=point.point_id, calendar=clock_of(account))
         for account, own in points.items()
         for point in own
     ]

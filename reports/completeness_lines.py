@@ -1,5 +1,7 @@
 """The completeness ledger line by line, for files and scripts. Pure."""
 
+import csv
+import io
 from collections.abc import Iterable, Iterator
 
 from analytics.completeness.ledger import Category, Count
@@ -42,6 +44,15 @@ def lines(accounts: Iterable[Completeness]) -> Iterator[Line]:
                         day.expected,
                         *_line(one, day.expected),
                     )
+
+
+def as_csv(accounts: Iterable[Completeness]) -> str:
+    """Return the ledger as a CSV file with a head of `COLUMNS`."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(lines(accounts))
+    return out.getvalue()
 
 
 def _line(one: Count, expected: int) -> Line:

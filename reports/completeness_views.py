@@ -27,8 +27,9 @@ class Counted:
 
     @property
     def due(self) -> int:
-        """Those of them that are over."""
-        return self.expected - self.of(Category.NOT_SETTLED, Unsettled.NOT_DUE)
+        """Those of them that are over, while a meter sat there: shares are of these."""
+        absent = self.of(Category.MISSING, Cause.NOT_INSTALLED)
+        return self.expected - self.of(Category.NOT_SETTLED, Unsettled.NOT_DUE) - absent
 
     def of(self, category: Category, cause: str | None = None) -> int:
         """Count those of a category, or of one cause in it."""
@@ -43,6 +44,8 @@ class Counted:
         intervals = self.of(category)
         if category is Category.NOT_SETTLED:
             intervals -= self.of(category, Unsettled.NOT_DUE)
+        elif category is Category.MISSING:
+            intervals -= self.of(category, Cause.NOT_INSTALLED)
         return 100 * intervals / self.due if self.due else math.nan
 
     @property
@@ -71,6 +74,15 @@ class Counted:
             (Kind(category=category, cause=cause, detail=detail), intervals)
             for (cause, detail), intervals in ranked
         )
+
+    @property
+    def main_cause(self) -> Kind | None:
+        """Why most is missing, or else estimated; None = nothing is, or no meter."""
+        for category in (Category.MISSING, Category.ESTIMATED):
+            for kind, _ in self.causes(category):
+                if kind.cause != Cause.NOT_INSTALLED:
+                    return kind
+        return None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

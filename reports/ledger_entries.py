@@ -8,6 +8,7 @@ import numpy as np
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from accounts.account import Account
 from accounts.calendar import SiteCalendar
 from analytics.completeness.circumstances import (
     HOUR_US,
@@ -27,6 +28,11 @@ class Asked:
 
     point_id: int
     calendar: SiteCalendar
+
+
+def clock_of(account: Account) -> SiteCalendar:
+    """Return by what an account's days are cut: closures move no boundary."""
+    return SiteCalendar(account.time_zone, account.country)
 
 
 def ledger_entries(

@@ -2,11 +2,10 @@
 
 # ruff: noqa: PLC0415 - rooms are imported when a command runs: help must be quick
 
-import csv
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -135,19 +134,12 @@ def _show_all(found: "AllCompleteness", csv_file: str | None, *, as_json: bool) 
 
 
 def _write(csv_file: str, accounts: "Sequence[Completeness]") -> None:
+    from reports.completeness_lines import as_csv
+
     if csv_file == "-":
-        _write_to(sys.stdout, accounts)
-        return
-    with Path(csv_file).open("w", encoding="utf-8", newline="") as out:
-        _write_to(out, accounts)
-
-
-def _write_to(out: TextIO, accounts: "Sequence[Completeness]") -> None:
-    from reports.completeness_lines import COLUMNS, lines
-
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(lines(accounts))
+        sys.stdout.write(as_csv(accounts))
+    else:
+        Path(csv_file).write_text(as_csv(accounts), encoding="utf-8")
 
 
 def _console_print(shown: object) -> None:
