@@ -26,6 +26,7 @@ from reports.completeness_views import AllCompleteness, Completeness
 from reports.day_ledger import DayDetail, day_detail, point_of
 from reports.interval_trace import IntervalTrace, interval_trace
 from reports.portfolio import account_of
+from storage.completeness import is_dirty as day_is_dirty
 
 
 class RefusedError(ValueError):
@@ -57,6 +58,14 @@ def day(code: str, point: str, local_day: date) -> DayDetail:
 def trace(code: str, point: str, start: datetime) -> IntervalTrace:
     """Return what one interval came from; raises as `day`."""
     return _trace(code, point, start, source().manager)
+
+
+def is_dirty(code: str, point: str, local_day: date) -> bool:
+    """Tell whether a day is still to be settled again: asked anew each time."""
+    with connection() as conn:
+        account = account_of(conn, code, source().manager)
+        point_id = point_of(conn, account, point).point_id
+        return day_is_dirty(conn, point_id, local_day)
 
 
 def edit_interval(

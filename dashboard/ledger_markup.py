@@ -137,7 +137,7 @@ def accounts(found: AllCompleteness, reader: Reader) -> str:
     heads = ["table-account", "table-share", "category-measured"]
     heads += ["category-estimated", "category-missing", "table-because"]
     rows = (_account_row(one, reader) for one in found.accounts)
-    return table(heads, rows, reader, numbers=(2, 3, 4))
+    return table(heads, rows, reader, numbers=(2, 3, 4), wide=(5,))
 
 
 def _account_row(one: Completeness, reader: Reader) -> Sequence[str]:
@@ -212,7 +212,7 @@ def worst_days(
     )
     heads = ["table-day", "table-point", "table-known", "table-missing"]
     heads += ["table-estimated", "table-because"]
-    return table(heads, rows, reader, numbers=(2, 3, 4))
+    return table(heads, rows, reader, numbers=(2, 3, 4), wide=(5,))
 
 
 def day_sums(detail: DayDetail, reader: Reader) -> str:
@@ -232,7 +232,7 @@ def day_sums(detail: DayDetail, reader: Reader) -> str:
         f"<b>{energy(detail.energy_kwh)}</b>",
     )
     heads = ("table-what", "table-intervals", "table-energy-kwh")
-    return table(heads, [*rows, total], reader, numbers=(1, 2))
+    return table(heads, [*rows, total], reader, numbers=(1, 2), wide=(0,))
 
 
 def _swatched(colour: str) -> str:
@@ -256,7 +256,7 @@ def day_rules(detail: DayDetail, reader: Reader) -> str:
         for one in detail.broken
     ]
     heads = ("table-rule", "table-verdict", "table-when", "table-figures")
-    return table(heads, rows, reader) + by
+    return table(heads, rows, reader, wide=(3,)) + by
 
 
 def status_tag(status: str, reader: Reader) -> str:
@@ -277,14 +277,28 @@ def table(
     reader: Reader,
     *,
     numbers: Sequence[int] = (),
+    wide: Sequence[int] = (),
 ) -> str:
-    """Lay out a table of cells that are HTML already; numbers stand to the right."""
+    """Lay out a table of cells that are HTML already.
 
-    def cells(kind: str, row: Iterable[str]) -> str:
-        opened = (f'{kind} class="kw-n"' if i in numbers else kind for i in range(99))
+    Parameters
+    ----------
+    heads
+        Codes of the texts above its columns.
+    rows
+    reader : Reader
+    numbers
+        Columns that stand to the right.
+    wide
+        Columns of sentences, which a narrow window must not squeeze.
+
+    """
+    kinds = dict.fromkeys(numbers, "kw-n") | dict.fromkeys(wide, "kw-w")
+
+    def cells(tag: str, row: Iterable[str]) -> str:
         return "".join(
-            f"<{opening}>{cell}</{kind}>"
-            for opening, cell in zip(opened, row, strict=False)
+            f'<{tag} class="{kinds.get(i, "")}">{cell}</{tag}>'
+            for i, cell in enumerate(row)
         )
 
     head_row = cells("th", (said(code, reader) if code else "" for code in heads))

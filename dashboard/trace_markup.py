@@ -10,7 +10,7 @@ from dashboard.figures import Shown
 from dashboard.ledger_markup import status_tag, table, whole
 from dashboard.phrase import note, said
 from meters.reading import from_utc_us
-from reports.day_ledger import IntervalLine
+from reports.day_ledger import DayDetail, IntervalLine
 from reports.interval_trace import IntervalTrace, TracedMeter, TracedReading
 from reports.ledger_wording import cause_told, facts_told, kind_told, named, share_told
 from reports.texts import text
@@ -77,7 +77,7 @@ def versions(trace: IntervalTrace, reader: Reader) -> str:
     heads = [f"table-{name}" for name in ("version", "energy-kwh", "how", "sure")]
     heads += ["table-settled", "table-until"]
     rows = (_version(one, reader) for one in trace.versions)
-    return table(heads, rows, reader, numbers=(1, 3))
+    return table(heads, rows, reader, numbers=(1, 3), wide=(2,))
 
 
 def _version(one: Version, reader: Reader) -> Sequence[str]:
@@ -114,7 +114,7 @@ def rules(trace: IntervalTrace, reader: Reader) -> str:
 
 def _rules(verdicts: Sequence[Verdict], reader: Reader) -> str:
     heads = ("table-rule", "table-verdict", "table-figures")
-    return table(heads, (_rule(one, reader) for one in verdicts), reader)
+    return table(heads, (_rule(one, reader) for one in verdicts), reader, wide=(2,))
 
 
 def _rule(one: Verdict, reader: Reader) -> Sequence[str]:
@@ -195,11 +195,22 @@ def refused(trace: IntervalTrace, reader: Reader) -> str:
         )
         for one in trace.refused
     )
-    return table(heads, rows, reader)
+    return table(heads, rows, reader, wide=(3,))
 
 
-def edit(one: EditRecord, trace: IntervalTrace, reader: Reader) -> str:
-    """Say who set what, why, and who undid it."""
+def waiting_edits(trace: IntervalTrace, detail: DayDetail) -> frozenset[int]:
+    """Return which edits, or their undoing, are still to be settled."""
+    if not detail.is_dirty:
+        return frozenset()
+    return frozenset(
+        one.edit_id
+        for one in trace.edits
+        if trace.now is None or trace.now.settled_at < (one.undone_at or one.edited_at)
+    )
+
+
+def edit(one: EditRecord, reader: Reader, *, waits: bool) -> str:
+    """Say who set what, why, who undid it, and whether that is still to be settled."""
     told = said(
         "edit-told",
         reader,
@@ -210,12 +221,10 @@ def edit(one: EditRecord, trace: IntervalTrace, reader: Reader) -> str:
         why=one.reason,
     )
     parts = [f"<p>{told}</p>"]
-    changed_at = one.edited_at
     if one.undone_at is not None:
-        changed_at = one.undone_at
         undone = {"who": one.undone_by, "at": one.undone_at, "why": one.undone_why}
         parts.append(f"<p>{said('edit-undone', reader, **undone)}</p>")
-    if trace.now is None or trace.now.settled_at < changed_at:
+    if waits:
         parts.append(note("edit-waits", reader))
     state = "resolved" if one.undone_at else "acknowledged"
     return f'<div class="kw-alert kw-state-{state}">{"".join(parts)}</div>'

@@ -77,11 +77,16 @@ class Counted:
 
     @property
     def main_cause(self) -> Kind | None:
-        """Why most is missing, or else estimated; None = nothing is, or no meter."""
-        for category in (Category.MISSING, Category.ESTIMATED):
-            for kind, _ in self.causes(category):
-                if kind.cause != Cause.NOT_INSTALLED:
-                    return kind
+        """Why most is not known, or else estimated; None = all is, or no meter."""
+        waits = [
+            (kind, n)
+            for kind, n in self.causes(Category.NOT_SETTLED)
+            if kind.cause == Unsettled.WAITING
+        ]
+        lost = sorted((*self.causes(Category.MISSING), *waits), key=lambda it: -it[1])
+        for kind, _ in (*lost, *self.causes(Category.ESTIMATED)):
+            if kind.cause != Cause.NOT_INSTALLED:
+                return kind
         return None
 
 

@@ -16,6 +16,7 @@ from reports.completeness_views import Counted
 from reports.interval_trace import TraceError
 from reports.ledger_entries import Asked, clock_of, ledger_entries
 from reports.portfolio import account_of
+from storage.completeness import is_dirty
 from storage.intervals import load_intervals
 from storage.master import load_points
 from storage.settled_days import load_settled_days
@@ -51,6 +52,8 @@ class DayDetail(Counted):
     """Code of the rule set that judged the day; None = nobody did."""
     broken: tuple[Verdict, ...]
     """What warned or failed, the worst first."""
+    is_dirty: bool
+    """It is still to be settled again."""
 
     @property
     def energy_kwh(self) -> float:
@@ -118,6 +121,7 @@ def day_detail(
         lines=_lines(entries, settled),
         rules=judged[0].rules if judged else None,
         broken=tuple(sorted(broken, key=lambda one: (-one.status, one.start_us))),
+        is_dirty=is_dirty(conn, point.point_id, local_day),
     )
 
 

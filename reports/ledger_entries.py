@@ -115,7 +115,7 @@ def _circumstances(
     hours = around.load_meter_hours(conn, meters, hours_us)
     refused = around.load_refused(conn, meters, start, stop)
     idle = around.load_idle_hours(conn, hours_us)
-    read = around.load_read(conn, meter_id[metered], start_us[metered])
+    bare = around.load_without_register(conn, meter_id[metered], start_us[metered])
     return {
         each: replace(
             about[each],
@@ -124,7 +124,7 @@ def _circumstances(
             hours=hours,
             refused=refused,
             idle=idle,
-            read=read,
+            bare=bare,
         )
         for each in ids
     }

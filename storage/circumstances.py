@@ -224,22 +224,23 @@ def load_idle_hours(
     return {transport: times_of(hours) for transport, hours in rows}
 
 
-SELECT_READ = """
+SELECT_WITHOUT = """
     SELECT meter_id, string_agg(timestamptz_send(start), '')
       FROM unnest(%(meter_id)s, %(start)s) AS asked (meter_id, start)
      WHERE EXISTS (
                SELECT FROM reading
                 WHERE reading.meter_id = asked.meter_id
                   AND measured_at >= asked.start
-                  AND measured_at < asked.start + interval '15 minutes')
+                  AND measured_at < asked.start + interval '15 minutes'
+                  AND energy_import_kwh IS NULL)
      GROUP BY meter_id
 """
 
 
-def load_read(
+def load_without_register(
     conn: Connection[TupleRow], meter_id: IntArray, start_us: IntArray
 ) -> dict[int, IntArray]:
-    """Return out of which quarter-hours readings of meters are stored, by meter.
+    """Return by meter in which quarter-hours one was read without its register.
 
     Parameters
     ----------
@@ -252,5 +253,5 @@ def load_read(
         "meter_id": int_column(meter_id.astype(np.int32)),
         "start": time_column(start_us),
     }
-    rows = conn.cursor(binary=True).execute(SELECT_READ, asked).fetchall()
+    rows = conn.cursor(binary=True).execute(SELECT_WITHOUT, asked).fetchall()
     return {meter: times_of(starts) for meter, starts in rows}

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
@@ -64,3 +64,15 @@ def load_beginnings(
     """Return the start of each point's oldest interval; a point without is absent."""
     asked = {"point_ids": list(point_ids)}
     return dict(conn.execute(SELECT_BEGINNINGS, asked).fetchall())
+
+
+SELECT_DIRTY = """
+    SELECT EXISTS (SELECT FROM dirty_point_day
+                    WHERE point_id = %(point_id)s AND local_day = %(local_day)s)
+"""
+
+
+def is_dirty(conn: Connection[TupleRow], point_id: int, local_day: date) -> bool:
+    """Tell whether a point's local day is still to be settled again."""
+    asked = {"point_id": point_id, "local_day": local_day}
+    return conn.execute(SELECT_DIRTY, asked).fetchone() == (True,)

@@ -102,7 +102,7 @@ def causes_of(
         asked.put(asked.at_boundaries(keys), Why(Cause.REFUSED, reason))
     asked.put(_idle(asked), Why(Cause.COLLECTOR_DOWN))
     asked.put(_line_down(asked), Why(Cause.GATEWAY_DOWN))
-    asked.put(_read(asked), Why(Cause.NO_REGISTER))
+    asked.put(_bare(asked), Why(Cause.NO_REGISTER))
     asked.put(np.ones(start_us.shape, dtype=np.bool_), Why(Cause.METER_SILENT))
     return tuple(asked.found), asked.place
 
@@ -174,9 +174,9 @@ def _line_down(asked: _Asked) -> BoolArray:
     return np.isin(key_of(asked.meter_id, asked.hour), keys)
 
 
-def _read(asked: _Asked) -> BoolArray:
+def _bare(asked: _Asked) -> BoolArray:
     rows = np.zeros(asked.start_us.shape, dtype=np.bool_)
-    for meter_id, quarters_us in asked.about.read.items():
+    for meter_id, quarters_us in asked.about.bare.items():
         mine = asked.meter_id == meter_id
         rows |= mine & np.isin(asked.start_us, quarters_us)
     return rows

@@ -101,8 +101,9 @@ class Circumstances:
     idle: Mapping[str, IntArray] = field(default_factory=dict)
     """By transport, starts of the hours in which nothing came from any meter and none
     was asked. [microseconds since 1970 UTC]"""
-    read: Mapping[int, IntArray] = field(default_factory=dict)
-    """By meter, starts of quarter-hours out of which readings are stored. [µs]"""
+    bare: Mapping[int, IntArray] = field(default_factory=dict)
+    """By meter, starts of quarter-hours in which it was read without its register of
+    import. [microseconds since 1970 UTC]"""
 
     def meters(self, start_us: IntArray) -> IntArray:
         """Return whose meter sat in each quarter-hour, shape (n,); 0 = none did.

@@ -210,7 +210,7 @@ def one_interval(detail: DayDetail, place: int, reader: Reader) -> None:
     st.html(markup.figures(trace_markup.figures(trace, line, reader)))
     _card("versions", trace_markup.versions(trace, reader), reader)
     _card("readings", trace_markup.readings(trace, reader), reader)
-    edit_card(trace, reader)
+    edit_card(trace, detail, reader)
     left, right = st.columns([3, 2], gap="small")
     with left:
         _card("refused", trace_markup.refused(trace, reader), reader)

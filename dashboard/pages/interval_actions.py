@@ -3,13 +3,16 @@
 import streamlit as st
 
 from dashboard import data, ledger_data, phrase, trace_markup
+from reports.day_ledger import DayDetail
 from reports.interval_trace import IntervalTrace
 from reports.texts import text
 from reports.wording import sentence
 from reports.writing import Reader
 
+WATCH_S = 2
 
-def edit_card(trace: IntervalTrace, reader: Reader) -> None:
+
+def edit_card(trace: IntervalTrace, detail: DayDetail, reader: Reader) -> None:
     """Draw the edits of an interval and the buttons."""
     with st.container(key="card-edits"):
         st.html(f"<h2>{phrase.said('section-edits', reader)}</h2>")
@@ -18,9 +21,13 @@ def edit_card(trace: IntervalTrace, reader: Reader) -> None:
         done = st.session_state.pop("edit-done", None)
         if done:
             st.success(done)
+        waiting = trace_markup.waiting_edits(trace, detail)
         for one in trace.edits:
-            st.html(trace_markup.edit(one, trace, reader))
-        why_not = _why_not(trace, reader)
+            waits = one.edit_id in waiting
+            st.html(trace_markup.edit(one, reader, waits=waits))
+        if waiting:
+            _await_settling(trace)
+        why_not = _why_not(trace)
         if why_not:
             st.html(phrase.note(why_not, reader))
             return
@@ -33,9 +40,21 @@ def edit_card(trace: IntervalTrace, reader: Reader) -> None:
                     _undo(trace, one.edit_id, reader)
 
 
-def _why_not(trace: IntervalTrace, reader: Reader) -> str | None:
+@st.fragment(run_every=WATCH_S)
+def _await_settling(trace: IntervalTrace) -> None:
+    """Draw the page again as soon as the day is settled."""
+    code, point, day = trace.account.code, trace.point.name, trace.local_day
+    try:
+        waits = ledger_data.is_dirty(code, point, day)
+    except data.ServiceAwayError:
+        return  # the next time
+    if not waits:
+        data.forget()
+        st.rerun()
+
+
+def _why_not(trace: IntervalTrace) -> str | None:
     """Return the code of the sentence that says why it cannot be edited."""
-    del reader
     if trace.stop > data.now():
         return "edit-not-over"
     return "edit-billed" if trace.bills else None

@@ -7,6 +7,7 @@ import pytest
 
 from analytics.completeness.circumstances import Doubt, NoSupply, Sitting
 from analytics.settlement.verdict import Status, Verdict
+from meters.quantity import COLUMN, Quantity
 from meters.reading import utc_us
 from meters.refusal import Reason, Refusal
 from storage import circumstances
@@ -127,14 +128,19 @@ def test_hours_in_which_nothing_was_counted(conn, store: Store) -> None:
     }
 
 
-def test_out_of_which_quarter_hours_readings_came(conn, store: Store) -> None:
-    write(store, batch(2, start=NOON + timedelta(minutes=14, seconds=59)))
+def test_in_which_quarter_hours_a_meter_was_read_without_its_register(
+    conn, store: Store
+) -> None:
+    said = batch(3, start=NOON + timedelta(minutes=14, seconds=59))
+    said.values[1, COLUMN[Quantity.ENERGY_IMPORT_KWH]] = np.nan
+    write(store, said)
     asked = NOON_US + HOUR_US // 4 * np.arange(4)
-    found = circumstances.load_read(conn, np.array([1, 1, 1, 1]), asked)
+    meters = np.array([1, 1, 1, 1])
+    found = circumstances.load_without_register(conn, meters, asked)
     assert {meter_id: us.tolist() for meter_id, us in found.items()} == {
-        1: asked[:2].tolist()
+        1: [asked[1]]  # at 12:29:59
     }
-    assert circumstances.load_read(conn, np.array([2]), asked[:1]) == {}
+    assert circumstances.load_without_register(conn, meters + 1, asked) == {}
 
 
 def test_who_sat_there_and_when_the_supply_was_off(conn) -> None:

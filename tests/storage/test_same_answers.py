@@ -433,18 +433,21 @@ def ask_about_files(ask: Asking) -> None:
         ask(readings.load_readings, 1, start, start + DAY)
         ask(exports.load_settled, 1, start, start + DAY)
         ask(exports.load_settled, 1, start, start + DAY, NOON + DAY)
+
+
 def ask_what_was_missing(ask: Asking) -> None:
     """Ask about what became of intervals, and of what was around them."""
     hours_us = np.array([utc_us(NOON), utc_us(NOON + HOUR)])
     ask(completeness.load_settled_runs, [1, 2], LONG_AGO, NOON + DAY)
     ask(completeness.load_beginnings, [1, 2])
+    ask(completeness.is_dirty, 1, NOON.date())
     ask(circumstances.load_sittings, [1, 2])
     ask(circumstances.load_no_supply, [1, 2], LONG_AGO, NOON + DAY)
     ask(circumstances.load_doubts, [1, 2], LONG_AGO.date(), NOON.date() + DAY)
     ask(circumstances.load_meter_hours, {1, 2}, hours_us)
     ask(circumstances.load_refused, {1, 2}, NOON - HOUR, NOON + DAY)
     ask(circumstances.load_idle_hours, hours_us + 3_600_000_000)
-    ask(circumstances.load_read, np.array([1, 1]), hours_us)
+    ask(circumstances.load_without_register, np.array([1, 1]), hours_us)
 
 
 def functions_that_ask() -> set[str]:

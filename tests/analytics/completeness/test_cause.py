@@ -116,7 +116,7 @@ def test_the_most_specific_of_all_that_holds_is_told() -> None:
         "refused": {(METER, TEN): "not-json"},
         "idle": {"modbus": np.array([TEN])},
         "hours": hours((0, 360, 2, 1.0)),
-        "read": {METER: np.array([TEN])},
+        "bare": {METER: np.array([TEN])},
     }
     order = (
         ("outages", Why(Cause.PLANNED_OUTAGE, "relay")),
@@ -124,7 +124,7 @@ def test_the_most_specific_of_all_that_holds_is_told() -> None:
         ("refused", Why(Cause.REFUSED, "not-json")),
         ("idle", Why(Cause.COLLECTOR_DOWN)),
         ("hours", Why(Cause.GATEWAY_DOWN)),
-        ("read", Why(Cause.NO_REGISTER)),
+        ("bare", Why(Cause.NO_REGISTER)),
     )
     for name, why in order:
         about = Circumstances(sittings=SAT, **everything)
