@@ -11,7 +11,7 @@ Who begins the next pass over the same connection has taken the one before.
 import math
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import pairwise
 
@@ -135,6 +135,10 @@ class FleetUnit:
     answered_at_s: float = -math.inf
     """When its last answer went out, on the event loop's clock."""
     _told: dict[int, int] = field(init=False)
+    _opener: int | None = None
+    """The first address ever asked for: each pass begins there."""
+    _newest: _Client | None = None
+    """Whose pass is under way: it goes on where its connection is renewed."""
     _clients: dict[object, _Client] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -145,7 +149,7 @@ class FleetUnit:
     def forget(self, connection: object) -> None:
         """Leave in doubt what was given last over a connection that ended."""
         client = self._clients.pop(connection, None)
-        if client is not None:
+        if client is not None and client.answered_ms is not None:
             self._end_pass(client, is_followed=False)
 
     def trouble(self, connection: object) -> None:
@@ -169,13 +173,26 @@ class FleetUnit:
             readable &= ~layout.hole
         if asked < 0 or asked & ~readable:
             return self._beside(address, count, at_ms)
-        client = self._clients.setdefault(connection, _Client())
+        if self._opener is None:
+            self._opener = address
+        client = self._client(connection, address)
         wanted = asked & layout.wanted
-        if wanted & ~client.unread:
+        if wanted & ~client.unread or address == self._opener:
             self._end_pass(client, is_followed=True)
             self._begin_pass(client, at_ms)
         client.unread &= ~wanted
         return client.memory[2 * start : 2 * (start + count)]
+
+    def _client(self, connection: object, address: int) -> _Client:
+        """Return who asks; over a new connection an earlier one may go on."""
+        client = self._clients.get(connection)
+        if client is None:
+            client, before = _Client(), self._newest
+            if before is not None and address != self._opener:
+                client, before.given = replace(before), None
+            self._clients[connection] = client
+        self._newest = client
+        return client
 
     def was_answered(self, connection: object, at_ms: int, *, sure: bool) -> None:
         """Take note of an answer that went out.

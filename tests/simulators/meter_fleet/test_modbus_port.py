@@ -129,6 +129,26 @@ def test_a_pass_that_was_not_ended_was_not_given(tmp_path) -> None:
     assert sum(port.counted().values()) == 1
 
 
+def test_a_pass_goes_on_where_its_connection_is_renewed(tmp_path) -> None:
+    meter, seen = one_meter("schneider-iem3155"), []
+
+    @run_with(tmp_path, meter)
+    async def port(port, bus) -> None:
+        first, *rest = plan_blocks(meter.profile)
+        blocks = {first: await bus.read_block(1, first)}
+        bus.close()
+        port.clock.ms += 1000
+        blocks |= {block: await bus.read_block(1, block) for block in rest}
+        seen.append(decode_blocks(meter.profile, blocks))
+        seen.append(await read(bus, meter))
+
+    given = read_ledger(port.file)
+    assert len(given) == 2
+    assert [from_utc_us(us) for us in given.measured_us] == [
+        decoded.measured_at for decoded in seen
+    ]
+
+
 def test_a_new_connection_proves_nothing_about_the_last_answer(tmp_path) -> None:
     meter = one_meter("eastron-sdm630")
 
