@@ -74,7 +74,8 @@ class Intake:
         self._known: dict[int, _Known] = {}
         """By `meter_id`: most are the same at the next `bind`."""
         self._held: list[_Held] = []
-        self._said: set[str] = set()
+        self._said: dict[int, str] = {}
+        """What was said of a meter that cannot be listened to; once each time."""
         self.unheard = 0
         """How many meters `bind` was given and cannot listen to: try them again."""
 
@@ -191,16 +192,17 @@ class Intake:
         try:
             profile = load_profile(meter.profile)
             if isinstance(profile, MqttProfile):
-                return _Known(meter, profile, topic_of(profile, meter.serial))
+                found = _Known(meter, profile, topic_of(profile, meter.serial))
+                self._said.pop(meter.meter_id, None)
+                return found
             text = f"profile {meter.profile} is not one of MQTT."
         except ProfileError as exc:
             text = str(exc)
         except ValueError as exc:
             text = f"{exc}."
-        said = f"{meter.address} cannot be listened to: {text}"
-        if said not in self._said:
-            log.error("%s", said)
-        self._said.add(said)
+        if self._said.get(meter.meter_id) != text:
+            log.error("%s cannot be listened to: %s", meter.address, text)
+        self._said[meter.meter_id] = text
         return None
 
 

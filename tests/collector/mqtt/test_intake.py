@@ -234,6 +234,9 @@ def test_a_meter_without_a_usable_profile_is_said_once_and_left_out(caplog) -> N
         "mqtt:KW-2 cannot be listened to: There is no profile 'none-such'"
     )
     assert len(intake.parcel([sent(TOPIC, payload())], lambda: None).batch) == 1
+    intake.bind([replace(lost, profile=METER.profile), METER])
+    intake.bind([lost, METER])
+    assert len(caplog.records) == 2  # mended meanwhile: news again
 
 
 def test_what_the_broker_retained_is_not_stamped_on_arrival() -> None:
