@@ -24,6 +24,7 @@ from reports import completeness as counting
 from reports import interval_editing as editing
 from reports.completeness_views import AllCompleteness, Completeness
 from reports.day_ledger import DayDetail, day_detail, point_of
+from reports.interval_hour import MeterHour, meter_hours_of
 from reports.interval_trace import IntervalTrace, interval_trace
 from reports.portfolio import account_of
 from storage.completeness import is_dirty as day_is_dirty
@@ -58,6 +59,11 @@ def day(code: str, point: str, local_day: date) -> DayDetail:
 def trace(code: str, point: str, start: datetime) -> IntervalTrace:
     """Return what one interval came from; raises as `day`."""
     return _trace(code, point, start, source().manager)
+
+
+def meter_hours(code: str, point: str, start: datetime) -> tuple[MeterHour, ...]:
+    """Return how an interval's meters fared in its hour; raises as `day`."""
+    return _meter_hours(code, point, start, source().manager)
 
 
 def is_dirty(code: str, point: str, local_day: date) -> bool:
@@ -135,3 +141,12 @@ def _trace(
     with connection() as conn:
         account = account_of(conn, code, manager)
         return interval_trace(conn, account.account_id, point, start)
+
+
+@st.cache_data(ttl=TODAY_KEPT_S, show_spinner=False, max_entries=200)
+def _meter_hours(
+    code: str, point: str, start: datetime, manager: str | None
+) -> tuple[MeterHour, ...]:
+    traced = _trace(code, point, start, manager)
+    with connection() as conn:
+        return meter_hours_of(conn, traced)

@@ -11,6 +11,7 @@ from dashboard.ledger_markup import status_tag, table, whole
 from dashboard.phrase import note, said
 from meters.reading import from_utc_us
 from reports.day_ledger import DayDetail, IntervalLine
+from reports.interval_hour import MeterHour
 from reports.interval_trace import IntervalTrace, TracedMeter, TracedReading
 from reports.ledger_wording import cause_told, facts_told, kind_told, named, share_told
 from reports.texts import text
@@ -125,9 +126,13 @@ def _rule(one: Verdict, reader: Reader) -> Sequence[str]:
     )
 
 
-def readings(trace: IntervalTrace, reader: Reader) -> str:
-    """Show what each meter said around an interval, and with which multiplier."""
-    told = "".join(_meter(one, reader) for one in trace.meters)
+def readings(trace: IntervalTrace, hours: Sequence[MeterHour], reader: Reader) -> str:
+    """Show what each meter said around an interval, and how it fared in that hour."""
+    fared = {one.serial: _hour(one, reader) for one in hours}
+    told = "".join(
+        _meter(one, reader) + fared.get(one.meter.serial, note("hour-none", reader))
+        for one in trace.meters
+    )
     outages = "".join(
         note(
             "outage-told",
@@ -162,6 +167,17 @@ def _meter(traced: TracedMeter, reader: Reader) -> str:
     rows = (_reading(one, reader)[: len(heads)] for one in traced.readings)
     parts.append(table(heads, rows, reader, numbers=(2, 3, 4)))
     return "".join(parts)
+
+
+def _hour(one: MeterHour, reader: Reader) -> str:
+    """Say what came of a meter in the hour, and whether its line failed alike."""
+    told = note(
+        "hour-told", reader, answered=one.answered, failed=one.failed, at=one.hour
+    )
+    if one.failed and one.on_line > 1:
+        least = one.least_failed_percent
+        told += note("hour-line", reader, n=one.on_line, least_percent=least)
+    return told
 
 
 def _ratio(multiplier: Decimal) -> str:

@@ -61,7 +61,7 @@ def account_tables(found: Completeness) -> Group:
 def _period(found: AllCompleteness | Completeness) -> str:
     return (
         f"{found.first_day} to {found.last_day}: {found.expected:,} quarter-hours, "
-        f"{found.due:,} of them are over."
+        f"{found.due:,} of them due."
     )
 
 

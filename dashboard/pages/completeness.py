@@ -149,7 +149,7 @@ def _worst_card(found: Completeness, reader: Reader) -> None:
 
 
 def one_day(code: str, point: str, on: date) -> None:
-    """Draw a day's quarter-hours, and below them the one that is chosen."""
+    """Draw a day's quarter-hours; below them what they sum to, or the chosen one."""
     detail = ledger_data.day(code, point, on)
     reader = data.reader(detail.account)
     _day_head(detail, reader)
@@ -167,6 +167,7 @@ def one_day(code: str, point: str, on: date) -> None:
         _choosable(figure, f"day-{detail.point.point_id}-{on}", open_interval)
     if chosen is not None:
         one_interval(detail, chosen, reader)
+        return
     left, right = st.columns(2, gap="small")
     with left, st.container(key="card-sums", height="stretch"):
         st.html(f"<h2>{phrase.said('day-sums', reader)}</h2>")
@@ -209,7 +210,8 @@ def one_interval(detail: DayDetail, place: int, reader: Reader) -> None:
     )
     st.html(markup.figures(trace_markup.figures(trace, line, reader)))
     _card("versions", trace_markup.versions(trace, reader), reader)
-    _card("readings", trace_markup.readings(trace, reader), reader)
+    hours = ledger_data.meter_hours(code, name, line.start)
+    _card("readings", trace_markup.readings(trace, hours, reader), reader)
     edit_card(trace, detail, reader)
     left, right = st.columns([3, 2], gap="small")
     with left:

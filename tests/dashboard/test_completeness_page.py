@@ -102,6 +102,8 @@ def test_an_interval_walks_back_to_all_that_led_to_it(mill) -> None:
     refused = rows(page, "What was wrong")
     assert refused[1][1:3] == ["not-json", "mill <b>"]
     assert "mill <b>" not in html(page)
+    # Of MQTT meters all are counted as they come: 7 readings, in two hours.
+    assert "In the hour from Tue 3 Mar 00:00 on 3 readings came; 0 polls" in html(page)
     assert "Nobody has edited it." in html(page)
     assert "No bill pins it." in html(page)
 
@@ -221,7 +223,40 @@ def test_the_page_speaks_chinese(mill) -> None:
     configure(mill.url, language="zh")
     page = run("completeness", **INTERVAL)
     told = html(page)
-    assert "估算，直线内插：数据被拒收（not-json）" in told
+    assert metrics(page)["来源"] == ("估算", "直线内插：数据被拒收（not-json）")
+    whole_day = html(run("completeness", **ADDRESS))
+    assert "估算，直线内插：数据被拒收（not-json）" in whole_day
+    told += whole_day
     assert "电表 M-mill，倍率 1" in told
     for word in ("Measured", "Estimated", "Version", "Nobody", "silent"):
         assert word not in told
+
+
+def test_a_silent_meter_is_held_against_its_line(mill) -> None:
+    """In both hours of the gap it failed 40 polls, and so did all three of its line."""
+    with connect(mill.url) as conn:
+        conn.execute(
+            "UPDATE meter SET transport = 'modbus', host = '192.0.2.9', port = 502,"
+            " unit = 1"
+        )
+        for unit in (2, 3):
+            conn.execute(
+                "INSERT INTO meter (serial, profile, transport, host, port, unit)"
+                " VALUES (%s, 'eastron-sdm630', 'modbus', '192.0.2.9', 502, %s)",
+                (f"N-{unit}", unit),
+            )
+        conn.execute(
+            "INSERT INTO meter_count (meter_id, hour, failed)"
+            " SELECT meter_id, date_trunc('hour', %s::timestamptz) + n * interval '1h',"
+            "        40 FROM meter, generate_series(0, 1) AS n"
+            " ON CONFLICT (meter_id, hour) DO UPDATE SET failed = 40",
+            (GAP,),
+        )
+    configure(mill.url)
+    told = html(run("completeness", **INTERVAL))
+    # 3 readings came at boundaries 0 to 2: 40 of 43 failed, of the others all.
+    assert "3 readings came; 40 polls got no answer." in told
+    assert "Of the 3 meters on its line none failed in less than 93 %" in told
+    assert "on a straight line: refused (not-json)" in told
+    day = rows(run("completeness", **ADDRESS), "Expected by the calendar")
+    assert ["Estimated, on a straight line: gateway down", "1", "31.67 kWh"] in day
