@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
+import numpy as np
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
@@ -28,7 +29,10 @@ def load_settled_runs(
     start: datetime,
     stop: datetime,
 ) -> Mapping[int, tuple[SettledRun, ...]]:
-    """Return what is settled of points in [start, stop); of what is not, nothing."""
+    """Return what is settled of points in [start, stop); of what is not, nothing.
+
+    Energy is given to the millionth of a kWh: finer none is settled.
+    """
     asked = {"point_ids": list(point_ids), "start": start, "stop": stop}
     found: dict[int, list[SettledRun]] = defaultdict(list)
     with conn.cursor(binary=True) as cur:
@@ -42,7 +46,7 @@ def load_settled_runs(
                     quality=quality,
                     method=method,
                     start_us=start_us[order],
-                    import_kwh=import_kwh[order],
+                    import_kwh=np.rint(import_kwh[order] * 1e6) / 1e6,
                 )
             )
     return {point_id: tuple(runs) for point_id, runs in found.items()}

@@ -10,6 +10,7 @@ from reports.wording import sentence
 from reports.writing import Reader
 
 WATCH_S = 2
+SHOWN_DECIMALS = 4
 
 
 def edit_card(trace: IntervalTrace, detail: DayDetail, reader: Reader) -> None:
@@ -62,15 +63,16 @@ def _why_not(trace: IntervalTrace) -> str | None:
 
 def _edit_form(trace: IntervalTrace, reader: Reader) -> None:
     words, name = reader.language, trace.start.isoformat()
-    now = trace.now
+    known = None if trace.now is None else trace.now.import_kwh
     with st.form(f"edit-{name}", border=False):
         st.caption(text("edit-note", words))
         kwh = st.number_input(
             text("edit-kwh", words),
             min_value=0.0,
-            value=None if now is None else now.import_kwh,
+            # What is seen is what is saved.
+            value=None if known is None else round(known, SHOWN_DECIMALS),
             step=0.01,
-            format="%.4f",
+            format=f"%.{SHOWN_DECIMALS}f",
             key=f"edit-kwh-{name}",
         )
         why = st.text_input(text("reason", words), key=f"edit-why-{name}")
