@@ -3,10 +3,12 @@
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import which
 
 from keywatt.embedded import EmbeddedPostgres
 from keywatt.parts import Part, Supervisor
@@ -14,6 +16,8 @@ from storage.database import DatabaseError, connect
 
 CARELESS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 """Settings for data that nobody will miss after a power cut."""
+
+_NODE = Path(__file__).parents[1] / "tests" / "timescale"
 
 
 @contextmanager
@@ -52,3 +56,30 @@ def temporary_postgres(*settings: str) -> Iterator[str]:
             yield server.url
     finally:
         shutil.rmtree(folder)
+
+
+def can_run_timescale() -> bool:
+    """Whether TimescaleDB in WebAssembly is installed (`make test` does it)."""
+    return which("node") is not None and (_NODE / "node_modules").is_dir()
+
+
+@contextmanager
+def timescale_in_node() -> Iterator[str]:
+    """Run TimescaleDB in WebAssembly and yield its URL.
+
+    One session that all connections share; no COPY FROM STDIN, no background workers.
+    """
+    with tempfile.TemporaryDirectory(prefix="keywatt-") as folder:
+        server = subprocess.Popen(  # noqa: S603  our own script
+            ["node", _NODE / "server.mjs", folder],  # noqa: S607
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        with server:
+            assert server.stdout
+            assert server.stdin
+            if server.stdout.readline() != b"ready\n":
+                raise RuntimeError("TimescaleDB in WebAssembly does not start.")
+            yield f"postgresql://postgres:any@/postgres?host={folder}&sslmode=disable"
+            server.stdin.close()
+            server.wait(10)

@@ -5,22 +5,17 @@ The latter is one session shared by all connections, without COPY FROM STDIN, wi
 background workers and without CREATE DATABASE: each test cleans it instead.
 """
 
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from shutil import which
 
 import pytest
 from psycopg import sql
 
+from benchmarks.servers import can_run_timescale, timescale_in_node
 from storage.database import connect
 from storage.migrate import FOLDER, migrate
 from tests.fix_database import TIMESCALE_URL, new_database
 from tests.support import missing
-
-HERE = Path(__file__).parent / "timescale"
 
 
 @dataclass(frozen=True)
@@ -34,24 +29,12 @@ class Store:
 
 @pytest.fixture(scope="session")
 def timescale_in_webassembly() -> Iterator[str]:
-    if not which("node") or not (HERE / "node_modules").is_dir():
+    if not can_run_timescale():
         missing("TimescaleDB in WebAssembly: apt-get install nodejs npm; make test")
-    with tempfile.TemporaryDirectory(prefix="keywatt-") as folder:
-        server = subprocess.Popen(
-            ["node", HERE / "server.mjs", folder],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        with server:
-            assert server.stdout
-            assert server.stdin
-            assert server.stdout.readline() == b"ready\n"
-            url = f"postgresql://postgres:any@/postgres?host={folder}&sslmode=disable"
-            with connect(url) as conn:
-                migrate(conn)
-            yield url
-            server.stdin.close()
-            server.wait(10)
+    with timescale_in_node() as url:
+        with connect(url) as conn:
+            migrate(conn)
+        yield url
 
 
 @pytest.fixture
@@ -83,9 +66,12 @@ def clean(url: str) -> None:
         names = conn.execute(
             "SELECT relname FROM pg_class"
             " WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
-            "   AND relname <> 'schema_migration'"
+            "   AND relname NOT IN ('schema_migration', 'retention')"
         ).fetchall()
         tables = sql.SQL(", ").join(sql.Identifier(name) for (name,) in names)
         conn.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(tables))
         conn.execute("DROP MATERIALIZED VIEW load_hourly")
         conn.execute((FOLDER / "0005_rollups.timescale.sql").read_bytes())
+        # Its policies are made anew where something is kept otherwise.
+        conn.execute("UPDATE retention SET keep = '1 day'")
+        conn.execute("SELECT set_retention('13 months', '10 years', '13 months')")

@@ -115,6 +115,7 @@ def test_policies_stand(timescale: Store) -> None:
         ("energy_interval", "policy_retention", "10 years"),
         ("energy_interval_past", "policy_compression", "30 days"),
         ("energy_interval_past", "policy_retention", "10 years"),
+        ("load_hourly", "policy_retention", "10 years"),
         ("meter_count", "policy_retention", "1 year 1 mon"),
         ("meter_interval", "policy_compression", "30 days"),
         ("meter_interval", "policy_retention", "1 year 1 mon"),
