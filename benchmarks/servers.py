@@ -70,14 +70,14 @@ def timescale_in_node() -> Iterator[str]:
     One session that all connections share; no COPY FROM STDIN, no background workers.
     """
     with tempfile.TemporaryDirectory(prefix="keywatt-") as folder:
-        server = subprocess.Popen(  # noqa: S603  our own script
+        server = subprocess.Popen(
             ["node", _NODE / "server.mjs", folder],  # noqa: S607
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
         with server:
-            assert server.stdout
-            assert server.stdin
+            assert server.stdout is not None  # noqa: S101  asked for above
+            assert server.stdin is not None  # noqa: S101
             if server.stdout.readline() != b"ready\n":
                 raise RuntimeError("TimescaleDB in WebAssembly does not start.")
             yield f"postgresql://postgres:any@/postgres?host={folder}&sslmode=disable"

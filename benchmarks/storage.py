@@ -1,14 +1,14 @@
-"""What settled intervals take on disk, and how fast pages get them: 200 points, 90 days.
+"""What settled intervals take on disk, and how fast pages get them.
 
-Bytes a row of settled intervals in columnstore, all chunks compressed, with indexes and
-whatever else a chunk has; the baseline is plain PostgreSQL's table and index. And the
+Bytes a row of 200 points and 90 days in columnstore, all chunks compressed, with
+indexes and whatever else a chunk has; the baseline is plain PostgreSQL's table and index. And the
 milliseconds of what pages ask, on plain PostgreSQL and on TimescaleDB: the median and
 the slowest of the rounds, through the product's own functions. A day and a month lie in
 columnstore; today's portfolio is asked before the newest 30 days are compressed, as it
 is in service.
 
-TimescaleDB is the server that KEYWATT_TEST_TIMESCALE_URL names (an empty database), else
-the one in WebAssembly: bytes are the same there, times are not those of a server.
+TimescaleDB is the server that KEYWATT_TEST_TIMESCALE_URL names (an empty database),
+else the one in WebAssembly: bytes are the same there, times are not those of a server.
 
     python -m benchmarks.storage --json
 """
@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from psycopg import Connection
@@ -121,7 +122,7 @@ def timescale() -> Iterator[str]:
         yield url
 
 
-def measure(conn: Conn, points: int, days: int, rounds: int) -> dict[str, object]:
+def measure(conn: Conn, points: int, days: int, rounds: int) -> dict[str, Any]:
     """Fill a migrated database and ask it what pages ask."""
     apply_site(conn, site(points))
     ids = [point.point_id for point in load_points(conn)]
@@ -131,7 +132,7 @@ def measure(conn: Conn, points: int, days: int, rounds: int) -> dict[str, object
     filled_s = time.perf_counter() - begun
     conn.execute(READINGS, {"since": NOW - timedelta(days=2)})
     compress(conn, NOW - COMPRESSED_AFTER)
-    answers = {
+    answers: dict[str, Callable[[], object]] = {
         "today_of_an_account": partial(account_today, conn, "account-7", NOW),
         "today_of_the_portfolio": partial(portfolio, conn, NOW),
     }

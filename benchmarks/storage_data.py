@@ -73,7 +73,7 @@ def _energy(rng: np.random.Generator, at_us: IntArray) -> dict[str, FloatArray]:
     # Half of the meters count what flows behind their transformers, and half know
     # their ratio and count what the site draws.
     ratio = int(rng.choice(RATIOS))
-    counted = ratio if rng.random() < 0.5 else 1  # noqa: PLR2004
+    counted = ratio if rng.random() < 0.5 else 1
     quantum = counted * Fraction(rng.choice(RESOLUTIONS))
     # A CT fits its load: between a tenth and all of 5 A x 400 V on the meter's side.
     most_kw = ratio * 3.46 * rng.uniform(0.1, 1.0)

@@ -119,6 +119,21 @@ class Settings(BaseSettings):
     journal_most_mb: int = Field(
         1000, ge=2, description="megabytes that the journal may take of the disk"
     )
+    keep_readings_months: int = Field(
+        13,
+        ge=2,
+        le=1200,
+        description="months that readings are kept, with what was counted of them",
+    )
+    keep_intervals_years: int = Field(
+        10,
+        ge=2,
+        le=100,
+        description="years that settled intervals are kept, with their versions",
+    )
+    keep_quarantine_months: int = Field(
+        13, ge=1, le=1200, description="months that what was refused is kept"
+    )
     metrics_host: str = Field(
         "127.0.0.1", description="address on which the collector serves Prometheus"
     )

@@ -197,13 +197,17 @@ BEGIN
 END $$;
 
 -- Drop what is no longer kept: whole months of the large tables, rows of the small ones.
--- Returns how many months went. To be called daily; twice does no harm.
+-- Returns how many months went. Called daily, and twice does no harm. Who must wait long
+-- for a reader of what goes gives up until the next time.
 CREATE OR REPLACE FUNCTION drop_expired(at timestamptz)
-RETURNS int LANGUAGE plpgsql SET timezone = 'UTC' AS $$
+RETURNS int LANGUAGE plpgsql SET timezone = 'UTC' SET lock_timeout = '10s' AS $$
 DECLARE
     part     record;
     dropped  int := 0;
 BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtext('keywatt drop_expired')) THEN
+        RETURN 0;
+    END IF;
     DELETE FROM quarantine WHERE received_at < kept_since('quarantine', at);
     DELETE FROM collection_count WHERE hour < kept_since('readings', at);
     DELETE FROM meter_count WHERE hour < kept_since('readings', at);

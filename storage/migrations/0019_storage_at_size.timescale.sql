@@ -224,11 +224,14 @@ SELECT add_retention_policy('load_hourly', drop_after => INTERVAL '10 years');
 -- What the policies do daily, at a given time, and the rows of the small tables, which
 -- have none. Returns how many chunks went. Twice does no harm.
 CREATE OR REPLACE FUNCTION drop_expired(at timestamptz)
-RETURNS int LANGUAGE plpgsql SET timezone = 'UTC' AS $$
+RETURNS int LANGUAGE plpgsql SET timezone = 'UTC' SET lock_timeout = '10s' AS $$
 DECLARE
     kept     record;
     dropped  int := 0;
 BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtext('keywatt drop_expired')) THEN
+        RETURN 0;
+    END IF;
     DELETE FROM quarantine WHERE received_at < kept_since('quarantine', at);
     DELETE FROM collection_count WHERE hour < kept_since('readings', at);
     DELETE FROM energy_day WHERE local_day < kept_since('intervals', at)::date;

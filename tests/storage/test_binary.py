@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from storage.binary import copy_chunks, float_column
+from storage.binary import copy_chunks, energies_of, energy_column, float_column
 
 MOMENT = np.array([946_684_800_000_001])  # one microsecond into 2000
 
@@ -67,3 +67,22 @@ def test_an_array_with_a_gap_is_as_array_recv_reads_it() -> None:
         b"\x00\x00\x00\x08\x3f\xf0\x00\x00\x00\x00\x00\x00"
         b"\xff\xff\xff\xff"
     )
+
+
+@given(
+    st.lists(st.integers(-(10**13), 10**13), min_size=1, max_size=20),
+    st.sampled_from([1, 10, 1000, 1_000_000]),
+)
+def test_energy_comes_back_to_the_last_bit(millionths, unit) -> None:
+    """Whatever is a whole number of mWh, up to ten million kWh."""
+    known = np.array([n // unit * unit / 1e6 for n in millionths])
+    sent = energy_column(known).data[20:]  # behind a header; 4 bytes of length each
+    stored = b"".join(sent[at + 4 : at + 12] for at in range(0, len(sent), 12))
+    back = energies_of(stored)
+    assert back.tolist() == known.tolist()
+
+
+def test_energy_is_stored_in_few_bits() -> None:
+    # 85.8 fills the mantissa; 85.8 x 2^20 = 89,967,820.8: 27 bits, so many zeros.
+    assert float_column(np.array([85.8])).data[-8:].hex() == "4055733333333333"
+    assert energy_column(np.array([85.8])).data[-8:].hex() == "4055733334000000"
