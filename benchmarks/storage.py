@@ -1,8 +1,8 @@
 """What settled intervals take on disk, and how fast pages get them.
 
 Bytes a row of 200 points and 90 days in columnstore, all chunks compressed, with
-indexes and whatever else a chunk has; the baseline is plain PostgreSQL's table and index. And the
-milliseconds of what pages ask, on plain PostgreSQL and on TimescaleDB: the median and
+indexes and whatever else a chunk has; the baseline is plain PostgreSQL's table and
+index. And the milliseconds of what pages ask, on plain PostgreSQL and on TimescaleDB: the median and
 the slowest of the rounds, through the product's own functions. A day and a month lie in
 columnstore; today's portfolio is asked before the newest 30 days are compressed, as it
 is in service.
