@@ -2,10 +2,10 @@
 
 Bytes a row of 200 points and 90 days in columnstore, all chunks compressed, with
 indexes and whatever else a chunk has; the baseline is plain PostgreSQL's table and
-index. And the milliseconds of what pages ask, on plain PostgreSQL and on TimescaleDB: the median and
-the slowest of the rounds, through the product's own functions. A day and a month lie in
-columnstore; today's portfolio is asked before the newest 30 days are compressed, as it
-is in service.
+index. And the milliseconds of what pages ask, on plain PostgreSQL and on TimescaleDB:
+the median and the slowest of the rounds, through the product's own functions. A day and
+a month lie in columnstore; today's portfolio is asked before the newest 30 days are
+compressed, as it is in service.
 
 TimescaleDB is the server that KEYWATT_TEST_TIMESCALE_URL names (an empty database),
 else the one in WebAssembly: bytes are the same there, times are not those of a server.

@@ -9,7 +9,13 @@ from psycopg.rows import TupleRow
 
 from analytics.settlement.intervals import Intervals, Quality
 from meters.reading import IntArray, from_utc_us
-from storage.binary import IntColumn, float_column, int_column, time_column
+from storage.binary import (
+    IntColumn,
+    energy_column,
+    float_column,
+    int_column,
+    time_column,
+)
 
 ENSURE_PARTITIONS = "SELECT ensure_time_partitions(%(first)s, %(last)s)"
 _QUALITIES = tuple(quality.value for quality in Quality)
@@ -38,8 +44,8 @@ INSERT_INTERVALS = """
            AS given (start, import_kwh, export_kwh, lagging_kvarh, leading_kvarh,
                      quality, method, confidence, status, firm)
 """
-# What was settled from readings that may be dropped by now (0003: 13 months; those up
-# to a day before it may count) is only replaced by what is known as well or better; an
+# What was settled from readings that may be dropped by now (those up to a day before it
+# may count) is only replaced by what is known as well or better; an
 # edit that was undone goes in any case. A row that was taken away and comes back counts
 # its versions on.
 STORE_INTERVALS = """
@@ -76,7 +82,8 @@ STORE_INTERVALS = """
                 (%(length_min)s, settled.import_kwh, settled.export_kwh,
                  settled.lagging_kvarh, settled.leading_kvarh, settled.quality,
                  settled.method, settled.confidence, settled.status, settled.firm)
-                AND (start >= %(settled_at)s - interval '13 months' + interval '1 day'
+                AND (start >= (SELECT kept_since('readings', %(settled_at)s))
+                              + interval '1 day'
                      OR old.quality = 'edited'
                      OR array_position('{edited,measured,estimated,missing}',
                                        settled.quality)
@@ -136,10 +143,10 @@ def store_intervals(
     The caller owns the transaction: the one in which it took the dirty days. What is
     replaced moves to the past in the same statement.
 
-    Readings are dropped after 13 months and intervals are not. A late reading of such
-    a time has its day settled again from what little is there: it may fill a gap or
-    turn an estimate into a measurement, but nothing known becomes missing and nothing
-    measured an estimate. Within the 13 months the newest settlement holds, also where
+    Readings are dropped after 13 months, or what settings say, and intervals are not. A
+    late reading of such a time has its day settled again from what little is there: it
+    may fill a gap or turn an estimate into a measurement, but nothing known becomes
+    missing and nothing measured an estimate. Within those months the newest settlement holds, also where
     it knows less, as after a meter turned out not to have been there.
     """
     if len(intervals) == 0:
@@ -154,10 +161,10 @@ def store_intervals(
         "last": last,
         "start": time_column(intervals.start_us),
         "length_min": intervals.length_min,
-        "import_kwh": float_column(intervals.import_kwh),
-        "export_kwh": float_column(intervals.export_kwh),
-        "lagging_kvarh": float_column(intervals.lagging_kvarh),
-        "leading_kvarh": float_column(intervals.leading_kvarh),
+        "import_kwh": energy_column(intervals.import_kwh),
+        "export_kwh": energy_column(intervals.export_kwh),
+        "lagging_kvarh": energy_column(intervals.lagging_kvarh),
+        "leading_kvarh": energy_column(intervals.leading_kvarh),
         "qualities": list(_QUALITIES),
         "quality": _numbers(sum(n * (intervals.quality == q) for n, q in _NUMBERED)),
         "methods": methods,

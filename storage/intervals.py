@@ -14,7 +14,7 @@ from analytics.settlement.intervals import (
     Quality,
     TextArray,
 )
-from storage.binary import floats_of, times_of
+from storage.binary import energies_of, times_of
 from storage.migrate import is_timescale
 
 _QUALITIES = np.array([quality.value for quality in Quality])
@@ -85,7 +85,7 @@ def load_intervals(
     length_min, starts, *energies, known, confidence, method = row or ()
     code = np.frombuffer((known or "").encode(), dtype=np.uint8) - ord("0")
     quality = _QUALITIES[code % 4]
-    columns = [floats_of(energy) for energy in energies]
+    columns = [energies_of(energy) for energy in energies]
     return Intervals(
         start_us=times_of(starts),
         length_min=length_min,

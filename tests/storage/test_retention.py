@@ -4,7 +4,8 @@ import pytest
 
 from meters.refusal import Reason, Refusal
 from storage.database import connect
-from storage.intervals import load_daily, load_hourly, refresh_hourly, store_intervals
+from storage.interval_store import store_intervals
+from storage.intervals import load_daily, load_hourly, refresh_hourly
 from storage.master import apply_site
 from storage.retention import Retention, drop_expired, set_retention
 from tests.fix_timescale import Store
@@ -50,7 +51,8 @@ def fill(store: Store, *times: datetime) -> None:
             )
             conn.execute(
                 "INSERT INTO settled_day (point_id, local_day, settled_at, rules,"
-                " worst, verdicts) VALUES (1, %(at)s::date, %(at)s, 'usual', 0, '[]')",
+                " worst, verdicts, held)"
+                " VALUES (1, %(at)s::date, %(at)s, 'usual', 0, '[]', '{}')",
                 said,
             )
             conn.execute(

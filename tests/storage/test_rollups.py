@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from storage.database import connect
-from storage.intervals import load_daily, load_hourly, refresh_hourly, store_intervals
+from storage.interval_store import store_intervals
+from storage.intervals import load_daily, load_hourly, refresh_hourly
 from storage.master import apply_site
 from storage.rollups import load_monthly
 from tests.fix_timescale import Store

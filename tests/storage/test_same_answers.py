@@ -52,6 +52,8 @@ from storage import (
     outages,
     portfolio,
     readings,
+    retention,
+    rollups,
     rule_sets,
     settled_days,
     settlement_master,
@@ -203,6 +205,8 @@ def enter(ask: Asking) -> None:
     ask(migrate.pending)
     ask(migrate.flavour)
     ask(migrate.is_timescale)
+    ask(retention.set_retention, retention.Retention())
+    ask(retention.drop_expired, NOON)
 
 
 def ask_about_entries(ask: Asking) -> None:
@@ -394,6 +398,7 @@ def ask_about_energy(ask: Asking) -> None:
         ask(settled_days.load_settled_days, 1, start.date(), start.date())
         ask(intervals.load_hourly, 1, start, start + DAY)
         ask(intervals.load_daily, 1, (start - DAY).date(), (start + DAY).date())
+    ask(rollups.load_monthly, [1, 2], LONG_AGO.date(), NOON.date())
     ask(portfolio.load_loads, [1, 2], LONG_AGO, NOON + DAY)
     ask(readings.load_newest, [1, 2])
     ask(stored.load_stored, ["ST-2", "none", "ST-1"])
