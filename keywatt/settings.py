@@ -111,6 +111,11 @@ class Settings(BaseSettings):
         description="folder of the demo (its database, logs and lock), and of the "
         "journal, unless it has its own",
     )
+    log_archive_dir: Path | None = Field(
+        None,
+        description="folder into which the demo's database copies its log, for going "
+        "back to a moment; without it, it does not",
+    )
     journal_dir: Path | None = Field(
         None,
         description="folder in which the collector keeps polled readings until the "

@@ -146,8 +146,8 @@ def store_intervals(
     Readings are dropped after 13 months, or what settings say, and intervals are not. A
     late reading of such a time has its day settled again from what little is there: it
     may fill a gap or turn an estimate into a measurement, but nothing known becomes
-    missing and nothing measured an estimate. Within those months the newest settlement holds, also where
-    it knows less, as after a meter turned out not to have been there.
+    missing and nothing measured an estimate. Within those months the newest settlement
+    holds, also where it knows less, as after a meter turned out not to have been there.
     """
     if len(intervals) == 0:
         return Stored(0, None)

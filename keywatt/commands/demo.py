@@ -83,8 +83,11 @@ def add_to(app: typer.Typer) -> None:
         """See all of it on this machine: meters, database, dashboard."""
         from keywatt.demo.starting import Wishes
 
+        settings = settings_of(ctx)
+        archive = settings.log_archive_dir
         wishes = Wishes(
-            folder=state or settings_of(ctx).state_dir,
+            folder=state or settings.state_dir,
+            log_archive=archive.absolute() if archive else None,
             headless=headless,
             for_s=for_s,
             speed=speed,

@@ -62,6 +62,8 @@ class Wishes:
     """The dashboard's; None = a free one."""
     days: int = 60
     fresh: bool = False
+    log_archive: Path | None = None
+    """Absolute; where the database copies its log to, if it does."""
     on_ready: Callable[[str], None] = lambda _url: None
     """Told the dashboard's address once pages can be opened."""
 
@@ -121,7 +123,7 @@ def start_site(
     addresses: Addresses,
 ) -> Site:
     """Bring everything up in order; what does not depend on each other, together."""
-    postgres = EmbeddedPostgres(state.postgres)
+    postgres = EmbeddedPostgres(state.postgres, wishes.log_archive)
     screen.say("Starting the database and the broker.")
     postgres.prepare()
     parts.start(
