@@ -29,12 +29,12 @@ def offers_timescale(conn: Connection[TupleRow]) -> bool:
 def begin_timescale_restore(conn: Connection[TupleRow]) -> None:
     """Let rows come into TimescaleDB's own tables. In autocommit."""
     conn.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
-    conn.execute("SELECT timescaledb_pre_restore()")
+    conn.execute("SELECT public.timescaledb_pre_restore()")
 
 
 def end_timescale_restore(conn: Connection[TupleRow]) -> None:
     """Let TimescaleDB work again."""
-    conn.execute("SELECT timescaledb_post_restore()")
+    conn.execute("SELECT public.timescaledb_post_restore()")
 
 
 def analyse(conn: Connection[TupleRow]) -> None:

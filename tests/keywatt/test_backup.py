@@ -132,10 +132,13 @@ def another_timescale(one: Store) -> Iterator[str]:
         yield url
 
 
-def look_in_public(url: str) -> None:
+def forget_pg_dump(url: str) -> None:
     """Undo what pg_dump sets in its session, which in WebAssembly is everybody's."""
     with connect(url, autocommit=True) as conn:
-        conn.execute("SET search_path TO DEFAULT")
+        conn.execute("RESET ALL")
+        conn.execute("SET search_path TO public")
+        conn.execute("SET restrict_nonsystem_relation_kind TO ''")
+        conn.execute("SET TIME ZONE 'UTC'")
 
 
 def test_a_dump_of_timescale_restores_to_the_same_figures(
@@ -145,11 +148,11 @@ def test_a_dump_of_timescale_restores_to_the_same_figures(
     file = tmp_path / "keywatt.dump"
     # Without COPY, which the one in WebAssembly does not take.
     back_up(timescale.url, file, *[] if timescale.copy else ["--rows-per-insert=1000"])
-    look_in_public(timescale.url)
+    forget_pg_dump(timescale.url)
     before = figures(timescale.url)
     with another_timescale(timescale) as restored:
         restore(restored, file)
-        look_in_public(restored)
+        forget_pg_dump(restored)
         assert figures(restored) == before
         late = intervals([2.0], NOON - 30 * DAY)
         with connect(restored, autocommit=True) as conn:
