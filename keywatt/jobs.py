@@ -32,6 +32,7 @@ from alerts.notify.apprise_url import AppriseUrl
 from alerts.notify.crew_topic import CrewTopic, Publish
 from alerts.routing import tell_next, to_be_told
 from keywatt.complaints import Complaints
+from keywatt.keeping import Keeper
 from keywatt.pace import Pace
 from keywatt.settling import settle_point
 from keywatt.threads import in_thread
@@ -41,6 +42,7 @@ from storage.database import DatabaseError, connect, connect_async
 from storage.dirty import mark_touched
 from storage.intervals import refresh_hourly
 from storage.judging import points_due
+from storage.retention import Retention
 
 log = logging.getLogger(__name__)
 Now = Callable[[], datetime]
@@ -64,6 +66,7 @@ async def run_worker(
     language: Language = "en",
     speed: float = 1.0,
     pace: Pace | None = None,
+    keep: Retention | None = None,
 ) -> None:
     """Work until `stop` is set; without the database, wait for it to come back.
 
@@ -86,6 +89,8 @@ async def run_worker(
         How much faster than the machine's the site's clock runs.
     pace : Pace or None
         Other than the usual one, for tests.
+    keep : Retention or None
+        How long what is kept, where that is not the usual.
 
     """
     # Every job is logged at INFO otherwise: several lines a second.
@@ -94,7 +99,10 @@ async def run_worker(
     if apprise_url:
         channels.append(AppriseUrl(apprise_url))
     pace = pace or Pace()
-    worker = _Worker(database_url, now, channels, language, pace, speed=speed)
+    keeper = Keeper(database_url, keep or Retention())
+    worker = _Worker(
+        database_url, now, channels, language, pace, speed=speed, keeper=keeper
+    )
     failures = 0
     while not stop.is_set():
         try:
@@ -120,6 +128,7 @@ class _Worker:
         pace: Pace,
         *,
         speed: float,
+        keeper: Keeper,
     ) -> None:
         self._speed = speed
         self._meters_due = 0.0
@@ -129,6 +138,7 @@ class _Worker:
         self._language = language
         self._pace = pace
         self._stopping = threading.Event()
+        self._keeper = keeper
         self.complaints = Complaints()
         self._app = App(
             connector=PsycopgConnector(conninfo=database_url, min_size=1, timeout=2.0)
@@ -232,6 +242,7 @@ class _Worker:
             judge_meters(conn, now, speed=self._speed)
             forget_drifts(conn, now)
             conn.commit()
+        self._keeper.look(now)
 
     async def _deliver(self, channel: str, failures: int = 0) -> None:
         if channel not in self._channels:  # another worker has it

@@ -12,7 +12,7 @@ import difflib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -23,6 +23,9 @@ from pydantic_settings import (
 
 from keywatt.clock import ClockError, SiteClock
 from meters.form import read_toml, sentence
+
+if TYPE_CHECKING:
+    from storage.retention import Retention
 
 PREFIX = "KEYWATT_"
 CONFIG_VARIABLE = "KEYWATT_CONFIG"
@@ -192,6 +195,16 @@ class Settings(BaseSettings):
             return self.journal_dir
         self.state_dir.mkdir(parents=True, exist_ok=True)
         return self.state_dir / "journal"
+
+    def retention(self) -> "Retention":
+        """Return how long what is kept."""
+        from storage.retention import Retention  # noqa: PLC0415  brings the driver
+
+        return Retention(
+            readings_months=self.keep_readings_months,
+            intervals_years=self.keep_intervals_years,
+            quarantine_months=self.keep_quarantine_months,
+        )
 
     def site_clock(self) -> SiteClock:
         """Return the clock all programs of this site share."""

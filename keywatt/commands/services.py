@@ -152,6 +152,7 @@ def _work(settings: "Settings") -> None:
             stop,
             language=settings.language,
             speed=clock.speed,
+            keep=settings.retention(),
         )
 
     run_until_stopped(main)

@@ -52,6 +52,7 @@ from storage import (
     outages,
     portfolio,
     readings,
+    restoring,
     retention,
     rollups,
     rule_sets,
@@ -90,6 +91,8 @@ WITHIN = {
     "outages.insert_outage": "outages.add_outage",
     "other_files.refuse_elsewhere": "site.apply_site",
     "other_files.refuse_shared_address": "site.apply_site",
+    "restoring.begin_timescale_restore": "tests.keywatt.test_backup",
+    "restoring.end_timescale_restore": "tests.keywatt.test_backup",
     "site_installations.apply_installations": "site.apply_site",
     "site_settlement.apply_closures": "site.apply_site",
     "site_settlement.apply_details": "site.apply_site",
@@ -97,7 +100,12 @@ WITHIN = {
     "site_settlement.apply_outages": "site.apply_site",
 }
 """What the story calls by another function."""
-DIFFERS = {"health.load_server", "migrate.flavour", "migrate.is_timescale"}
+DIFFERS = {
+    "health.load_server",
+    "migrate.flavour",
+    "migrate.is_timescale",
+    "restoring.offers_timescale",
+}
 """What tells the servers apart."""
 
 Answers = dict[str, list[object]]
@@ -205,6 +213,10 @@ def enter(ask: Asking) -> None:
     ask(migrate.pending)
     ask(migrate.flavour)
     ask(migrate.is_timescale)
+    ask(restoring.is_empty)
+    ask(restoring.offers_timescale)
+    ask(restoring.is_recovering)
+    ask(restoring.analyse)
     ask(retention.set_retention, retention.Retention())
     ask(retention.drop_expired, NOON)
 
