@@ -6,19 +6,21 @@ hundreds of thousands of quarter-hours cost no Python object each.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
 from psycopg import Connection
 from psycopg.rows import TupleRow, class_row
 
+from meters.reading import utc_us
 from storage.alerts import AlertEvent
 from storage.binary import floats_of, times_of
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,16 +36,29 @@ class PointLoad:
     """Known, but not measured: estimated or edited."""
 
 
+# Of each day its curve where there is one, else its intervals: of a day that goes on.
 SELECT_LOADS = """
     SELECT point_id,
-           string_agg(timestamptz_send(start), ''::bytea ORDER BY start),
-           string_agg(float8send(coalesce(import_kwh * 60 / length_min, 'NaN')),
-                      ''::bytea ORDER BY start),
-           string_agg(CASE WHEN quality IN ('estimated', 'edited')
-                           THEN '\\x01'::bytea ELSE '\\x00'::bytea END,
-                      ''::bytea ORDER BY start)
-      FROM energy_interval
-     WHERE point_id = ANY(%(point_ids)s) AND start >= %(start)s AND start < %(stop)s
+           string_agg(starts, ''::bytea ORDER BY local_day),
+           string_agg(load_kw, ''::bytea ORDER BY local_day),
+           string_agg(estimated, ''::bytea ORDER BY local_day)
+      FROM (SELECT day.point_id, day.local_day,
+                   coalesce(curve.starts, its.starts) AS starts,
+                   coalesce(curve.load_kw, its.load_kw) AS load_kw,
+                   coalesce(curve.estimated, its.estimated) AS estimated
+              FROM energy_day AS day
+              JOIN point USING (point_id)
+              JOIN account USING (account_id)
+              LEFT JOIN day_curve AS curve USING (point_id, local_day)
+              LEFT JOIN LATERAL curve_of_day(
+                        day.point_id, day_begins(day.local_day, time_zone),
+                        day_begins(day.local_day + 1, time_zone)) AS its
+                     ON curve.starts IS NULL
+             WHERE day.point_id = ANY(%(point_ids)s)
+               AND day.local_day >= (%(start)s AT TIME ZONE time_zone)::date
+               AND day.local_day <= (%(stop)s AT TIME ZONE time_zone)::date
+               AND day.local_day >= %(first)s AND day.local_day <= %(last)s
+           ) AS by_day
      GROUP BY point_id
 """
 
@@ -55,18 +70,28 @@ def load_loads(
     stop: datetime,
 ) -> dict[int, PointLoad]:
     """Return the load of several points in [start, stop); without any, absent."""
-    asked = {"point_ids": list(point_ids), "start": start, "stop": stop}
+    asked = {
+        "point_ids": list(point_ids),
+        "start": start,
+        "stop": stop,
+        "first": start.date() - _DAY,  # whatever the account's zone
+        "last": stop.date() + _DAY,
+    }
     with conn.cursor(binary=True) as cur:
         rows = cur.execute(SELECT_LOADS, asked).fetchall()
-    return {
-        point_id: PointLoad(
-            point_id=point_id,
-            start_us=times_of(starts),
-            load_kw=floats_of(load),
-            estimated=np.frombuffer(estimated, np.uint8).astype(np.bool_),
-        )
-        for point_id, starts, load, estimated in rows
-    }
+    loads = {}
+    for point_id, starts, load, estimated in rows:
+        start_us = times_of(starts)
+        # Whole days are read.
+        within = slice(*np.searchsorted(start_us, [utc_us(start), utc_us(stop)]))
+        if within.stop > within.start:
+            loads[point_id] = PointLoad(
+                point_id=point_id,
+                start_us=start_us[within],
+                load_kw=floats_of(load)[within],
+                estimated=np.frombuffer(estimated, np.uint8).astype(np.bool_)[within],
+            )
+    return loads
 
 
 SELECT_DATA_SPANS = """

@@ -28,6 +28,35 @@ CREATE TABLE energy_day (
     PRIMARY KEY (point_id, local_day)
 );
 
+-- The load of whole local days in one row each, as pages of many accounts read them:
+-- hundred days of quarter-hours of all of them at once. Numbers in the server's binary
+-- form, one behind the other. Only of days that are over, and of the newest 110: of all
+-- others storage/portfolio.py reads the intervals.
+CREATE TABLE day_curve (
+    point_id   int NOT NULL,
+    local_day  date NOT NULL,
+    starts     bytea NOT NULL,     -- timestamptz
+    load_kw    bytea NOT NULL,     -- double precision, NaN = missing
+    estimated  bytea NOT NULL,     -- one byte each: 1 = known but not measured
+    PRIMARY KEY (point_id, local_day)
+);
+ALTER TABLE day_curve ALTER starts SET STORAGE MAIN, ALTER load_kw SET STORAGE MAIN;
+
+CREATE FUNCTION curve_of_day(of_point int, begins timestamptz, ends timestamptz)
+RETURNS TABLE (starts bytea, load_kw bytea, estimated bytea, minutes bigint)
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT string_agg(timestamptz_send(start), ''::bytea),
+           string_agg(float8send(coalesce(
+               round(import_kwh * 1e6) * 60 / length_min / 1e6, 'NaN')), ''::bytea),
+           string_agg(CASE WHEN quality IN ('estimated', 'edited')
+                           THEN '\x01'::bytea ELSE '\x00'::bytea END, ''::bytea),
+           sum(length_min)
+      FROM (SELECT start, import_kwh, length_min, quality
+              FROM energy_interval
+             WHERE point_id = of_point AND start >= begins AND start < ends
+             ORDER BY start) AS its
+$$;
+
 -- Add up days again. Rows are taken first, in order:
 -- who waited for another's transaction then counts what that one left.
 CREATE FUNCTION sum_days(points int[], days date[])
@@ -69,6 +98,25 @@ BEGIN
      USING unnest(points, days) AS asked (point_id, local_day)
      WHERE (kept.point_id, kept.local_day) = (asked.point_id, asked.local_day)
        AND measured + estimated + edited + missing = 0;
+
+    DELETE FROM day_curve AS kept
+     USING unnest(points, days) AS asked (point_id, local_day)
+     WHERE (kept.point_id, kept.local_day) = (asked.point_id, asked.local_day);
+    INSERT INTO day_curve
+    SELECT point_id, local_day, starts, load_kw, curve.estimated
+      FROM (SELECT point_id, local_day, day_begins(local_day, time_zone) AS begins,
+                   day_begins(local_day + 1, time_zone) AS ends
+              FROM unnest(points, days) AS asked (point_id, local_day)
+              JOIN point USING (point_id)
+              JOIN account USING (account_id)
+            OFFSET 0) AS asked
+      JOIN energy_day USING (point_id, local_day)
+     CROSS JOIN LATERAL curve_of_day(point_id, begins, ends) AS curve
+     -- In a day that goes on there is no interval at its end yet.
+     WHERE EXISTS (SELECT FROM energy_interval AS i
+                    WHERE i.point_id = asked.point_id
+                      AND i.start >= ends - interval '1 hour' AND i.start < ends)
+       AND minutes * 60 = extract(epoch FROM ends - begins);
 END $$;
 
 CREATE FUNCTION sum_changed_days() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -111,6 +159,9 @@ BEGIN
     DELETE FROM energy_day
      USING point
      WHERE point.point_id = energy_day.point_id AND account_id = this_account;
+    DELETE FROM day_curve
+     USING point
+     WHERE point.point_id = day_curve.point_id AND account_id = this_account;
     INSERT INTO energy_day
     SELECT i.point_id, (i.start AT TIME ZONE time_zone)::date,
            sum(round(i.import_kwh * 1e6)) / 1e6,
@@ -212,6 +263,7 @@ BEGIN
     DELETE FROM collection_count WHERE hour < kept_since('readings', at);
     DELETE FROM meter_count WHERE hour < kept_since('readings', at);
     DELETE FROM energy_day WHERE local_day < kept_since('intervals', at)::date;
+    DELETE FROM day_curve WHERE local_day < at::date - 110;
     FOR part IN
         SELECT child.oid::regclass AS name
           FROM pg_inherits
