@@ -45,9 +45,9 @@ INSERT_INTERVALS = """
                      quality, method, confidence, status, firm)
 """
 # What was settled from readings that may be dropped by now (those up to a day before it
-# may count) is only replaced by what is known as well or better; an
-# edit that was undone goes in any case. A row that was taken away and comes back counts
-# its versions on.
+# may count) is only replaced by what is known as well or better; an edit that was
+# undone goes in any case. A row that was taken away and comes back counts its versions
+# on.
 STORE_INTERVALS = """
     WITH settled AS MATERIALIZED (
         SELECT start, import_kwh, export_kwh, lagging_kvarh, leading_kvarh,

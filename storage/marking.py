@@ -15,12 +15,12 @@ from storage.dirty import REACH_MIN
 
 _REACH = timedelta(minutes=REACH_MIN)
 
-# As 0003 keeps readings; those up to a day before an interval may count.
+# As long as readings are kept; those up to a day before an interval may count.
 MARK_TIME = """
     WITH here AS (
         SELECT time_zone,
                %(start)s::timestamptz AS start, %(stop)s::timestamptz AS stop,
-               coalesce(%(now)s, now()) - interval '13 months'
+               kept_since('readings', coalesce(%(now)s, now()))
                                         + interval '1 day' AS kept
           FROM point JOIN account USING (account_id)
          WHERE point_id = %(point_id)s),
