@@ -29,7 +29,7 @@ def versions(conn) -> list[int]:
 
 
 def test_what_is_stored_is_loaded(store: Store) -> None:
-    settled = intervals([1.5, math.nan, 3.141593])
+    settled = intervals([1.5, math.nan, 3.141592])
     settled.quality[2], settled.method[2] = "estimated", "interpolated"
     with connect(store.url) as conn:
         stored = store_intervals(conn, 1, settled, settled_at=SETTLED)
