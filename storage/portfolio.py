@@ -38,26 +38,29 @@ class PointLoad:
 
 # Of each day its curve where there is one, else its intervals: of a day that goes on.
 SELECT_LOADS = """
+    WITH uncurved AS MATERIALIZED (
+        SELECT point_id, local_day, day_begins(local_day, time_zone) AS begins,
+               day_begins(local_day + 1, time_zone) AS ends
+          FROM energy_day AS day
+          JOIN point USING (point_id)
+          JOIN account USING (account_id)
+         WHERE point_id = ANY(%(point_ids)s)
+           AND local_day BETWEEN %(first)s AND %(last)s
+           AND NOT EXISTS (SELECT FROM day_curve AS curve
+                            WHERE (curve.point_id, curve.local_day)
+                                = (day.point_id, day.local_day)))
     SELECT point_id,
            string_agg(starts, ''::bytea ORDER BY local_day),
            string_agg(load_kw, ''::bytea ORDER BY local_day),
            string_agg(estimated, ''::bytea ORDER BY local_day)
-      FROM (SELECT day.point_id, day.local_day,
-                   coalesce(curve.starts, its.starts) AS starts,
-                   coalesce(curve.load_kw, its.load_kw) AS load_kw,
-                   coalesce(curve.estimated, its.estimated) AS estimated
-              FROM energy_day AS day
-              JOIN point USING (point_id)
-              JOIN account USING (account_id)
-              LEFT JOIN day_curve AS curve USING (point_id, local_day)
-              LEFT JOIN LATERAL curve_of_day(
-                        day.point_id, day_begins(day.local_day, time_zone),
-                        day_begins(day.local_day + 1, time_zone)) AS its
-                     ON curve.starts IS NULL
-             WHERE day.point_id = ANY(%(point_ids)s)
-               AND day.local_day >= (%(start)s AT TIME ZONE time_zone)::date
-               AND day.local_day <= (%(stop)s AT TIME ZONE time_zone)::date
-               AND day.local_day >= %(first)s AND day.local_day <= %(last)s
+      FROM (SELECT point_id, local_day, starts, load_kw, estimated
+              FROM day_curve
+             WHERE point_id = ANY(%(point_ids)s)
+               AND local_day BETWEEN %(first)s AND %(last)s
+             UNION ALL
+            SELECT point_id, local_day, starts, load_kw, estimated
+              FROM uncurved
+             CROSS JOIN LATERAL curve_of_day(point_id, begins, ends)
            ) AS by_day
      GROUP BY point_id
 """
@@ -72,8 +75,6 @@ def load_loads(
     """Return the load of several points in [start, stop); without any, absent."""
     asked = {
         "point_ids": list(point_ids),
-        "start": start,
-        "stop": stop,
         "first": start.date() - _DAY,  # whatever the account's zone
         "last": stop.date() + _DAY,
     }

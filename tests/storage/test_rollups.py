@@ -3,12 +3,15 @@ import threading
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 
+from meters.reading import utc_us
 from storage.database import connect
 from storage.interval_store import store_intervals
 from storage.intervals import load_daily, load_hourly, refresh_hourly
 from storage.master import apply_site
+from storage.portfolio import load_loads
 from storage.rollups import load_monthly
 from tests.fix_timescale import Store
 from tests.storage_data import NOON, QUARTER, intervals, site
@@ -181,3 +184,40 @@ def test_two_who_change_one_day_at_once_both_count(plain_database: str) -> None:
         thread.join(30)
         (sums,) = load_daily(one, 1, day, day)
     assert (sums.import_kwh, sums.measured) == (7, 3)
+
+
+def test_loads_are_the_same_with_and_without_curves_of_days(store: Store) -> None:
+    """A whole day has a curve, one that goes on has none; late changes count."""
+    begins = at_midnight("Europe/Paris", date(2026, 3, 28))
+    with connect(store.url, autocommit=True) as conn:
+        apply_site(conn, site(time_zone="Europe/Paris"))
+        # Three whole days, of which 29 March has 23 hours, and half of one.
+        energy = [float(n) for n in range(96 + 92 + 96 + 48)]
+        energy[5] = math.nan
+        store_intervals(conn, 1, intervals(energy, begins), settled_at=SETTLED)
+        late = intervals([7.0], begins + 100 * QUARTER)
+        store_intervals(conn, 1, late, settled_at=SETTLED)
+        window = begins + 3 * QUARTER, begins + 330 * QUARTER
+        curved = load_loads(conn, [1, 2], *window)
+        days = conn.execute("SELECT local_day FROM day_curve ORDER BY 1").fetchall()
+        conn.execute("DELETE FROM day_curve")
+        bare = load_loads(conn, [1, 2], *window)
+    assert [day.day for (day,) in days] == [28, 29, 30]
+    assert list(curved) == list(bare) == [1]
+    energy[100] = 7.0
+    for loads in (curved[1], bare[1]):
+        assert loads.start_us[0] == utc_us(window[0])
+        # A kWh in a quarter-hour is 4 kW.
+        np.testing.assert_array_equal(loads.load_kw, 4 * np.array(energy[3:330]))
+
+
+def test_curves_of_old_days_go(store: Store) -> None:
+    begins = at_midnight("Asia/Shanghai", date(2026, 3, 1))
+    with connect(store.url, autocommit=True) as conn:
+        apply_site(conn, site())
+        store_intervals(conn, 1, intervals([1.0] * 192, begins), settled_at=SETTLED)
+        # 110 days after 2 March is 20 June.
+        conn.execute("SELECT drop_expired('2026-06-20Z')")
+        days = conn.execute("SELECT local_day FROM day_curve").fetchall()
+        assert days == [(date(2026, 3, 2),)]
+        assert len(load_daily(conn, 1, date(2026, 3, 1), date(2026, 3, 2))) == 2
