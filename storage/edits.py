@@ -43,7 +43,8 @@ INSERT_VALUES = """
     SELECT %(edit_id)s, given.start, %(length_min)s, given.import_kwh,
            given.export_kwh, given.lagging_kvarh, given.leading_kvarh,
            coalesce(was.version, 0), coalesce(was.quality, 'missing'),
-           was.import_kwh, was.export_kwh, was.lagging_kvarh, was.leading_kvarh
+           round(was.import_kwh * 1e6) / 1e6, round(was.export_kwh * 1e6) / 1e6,
+           round(was.lagging_kvarh * 1e6) / 1e6, round(was.leading_kvarh * 1e6) / 1e6
       FROM unnest(%(start)s, %(import_kwh)s, %(export_kwh)s, %(lagging_kvarh)s,
                   %(leading_kvarh)s)
            AS given (start, import_kwh, export_kwh, lagging_kvarh, leading_kvarh)

@@ -17,7 +17,7 @@ from psycopg.rows import TupleRow
 from analytics.settlement.evidence import Outage, Series
 from meters.quantity import Quantity
 from meters.reading import utc_us
-from storage.binary import floats_of, times_of
+from storage.binary import energies_of, times_of
 
 Change = tuple[datetime, Fraction]
 SwapCounts = tuple[int | None, int | None]
@@ -104,6 +104,6 @@ def load_history(
     starts, kwh, firm = row or (None, None, None)
     return Series(
         start_us=times_of(starts),
-        kwh=floats_of(kwh),
+        kwh=energies_of(kwh),
         firm=np.frombuffer((firm or "").encode(), dtype=np.uint8) == ord("1"),
     )

@@ -9,7 +9,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from meters.reading import FloatArray, IntArray
-from storage.binary import floats_of, times_of
+from storage.binary import energies_of, floats_of, times_of
 
 TextArray = npt.NDArray[np.str_]
 
@@ -102,7 +102,7 @@ def load_settled(
     return SettledRows(
         start_us=times_of(starts),
         length_min=_ints(lengths),
-        values=np.column_stack([floats_of(energy) for energy in energies]),
+        values=np.column_stack([energies_of(energy) for energy in energies]),
         quality=_texts(quality, n),
         method=_texts(method, n),
         confidence=floats_of(confidence),

@@ -31,13 +31,18 @@ class Version:
 
 
 SELECT_VERSIONS = """
-    SELECT version, length_min, import_kwh, export_kwh, lagging_kvarh, leading_kvarh,
+    SELECT version, length_min, round(import_kwh * 1e6) / 1e6 AS import_kwh,
+           round(export_kwh * 1e6) / 1e6 AS export_kwh,
+           round(lagging_kvarh * 1e6) / 1e6 AS lagging_kvarh,
+           round(leading_kvarh * 1e6) / 1e6 AS leading_kvarh,
            quality, coalesce(method, '') AS method, confidence, status, firm,
            settled_at, NULL::timestamptz AS replaced_at
       FROM energy_interval
      WHERE point_id = %(point_id)s AND start = %(start)s
      UNION ALL
-    SELECT version, length_min, import_kwh, export_kwh, lagging_kvarh, leading_kvarh,
+    SELECT version, length_min, round(import_kwh * 1e6) / 1e6,
+           round(export_kwh * 1e6) / 1e6, round(lagging_kvarh * 1e6) / 1e6,
+           round(leading_kvarh * 1e6) / 1e6,
            quality, coalesce(method, ''), confidence, status, firm, settled_at,
            replaced_at
       FROM energy_interval_past

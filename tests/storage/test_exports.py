@@ -13,7 +13,7 @@ THEN = FIRST + timedelta(days=1)
 
 
 def test_all_that_is_known_is_loaded(store: Store) -> None:
-    settled = intervals([1.5, np.nan, np.pi])
+    settled = intervals([1.5, np.nan, 3.141592])
     settled.quality[2], settled.method[2] = "estimated", "linear"
     settled.method[1] = "no-reading"
     with connect(store.url) as conn:
@@ -22,8 +22,8 @@ def test_all_that_is_known_is_loaded(store: Store) -> None:
         assert len(load_settled(conn, 1, NOON, NOON)) == 0
         assert len(load_settled(conn, 2, NOON, NOON + QUARTER)) == 0
     np.testing.assert_array_equal(rows.start_us, settled.start_us)
-    np.testing.assert_array_equal(rows.values[:, 0], [1.5, np.nan, np.pi])
-    np.testing.assert_array_equal(rows.values[:, 2], [0.75, np.nan, np.pi / 2])
+    np.testing.assert_array_equal(rows.values[:, 0], [1.5, np.nan, 3.141592])
+    np.testing.assert_array_equal(rows.values[:, 2], [0.75, np.nan, 1.570796])
     assert rows.quality.tolist() == ["measured", "missing", "estimated"]
     assert rows.method.tolist() == ["", "no-reading", "linear"]
     assert rows.length_min.tolist() == [15, 15, 15]
