@@ -42,6 +42,10 @@ class Fault(StrEnum):
     RETAINED = "retained"
     LAST_WILL = "last-will"
     BROKER_RESTART = "broker-restart"
+    LEAP = "leap"
+    STALLED = "stalled"
+    REVERSED = "reversed"
+    RATIO_CHANGE = "ratio-change"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -195,6 +199,29 @@ KINDS: Mapping[Fault, Kind] = {
         peers_line=11,
         transports=frozenset(),
         does="Runs the command that restarts the broker, once.",
+    ),
+    Fault.LEAP: Kind(
+        peers_line=2,
+        transports=BOTH,
+        does="Its import register leaps by {size} kWh and goes on from there.",
+        size=10_000.0,
+        unit="kWh",
+    ),
+    Fault.STALLED: Kind(
+        peers_line=5,
+        transports=BOTH,
+        does="Its import register stands still; all else goes on.",
+    ),
+    Fault.REVERSED: Kind(
+        peers_line=5,
+        transports=BOTH,
+        does="Is connected the wrong way round: what is drawn counts as fed.",
+    ),
+    Fault.RATIO_CHANGE: Kind(
+        peers_line=3,
+        transports=BOTH,
+        does="Gets transformers of {size} times the ratio: its registers slow down.",
+        size=2.0,
     ),
 }
 

@@ -9,7 +9,8 @@ from meters.meter import Transport
 from meters.profile import ModbusProfile, Profile
 from meters.quantity import REGISTERS, Quantity
 from meters.registers import exact, modulus
-from simulators.meter_fleet.energy import TwoSteps, mj_per_count
+from simulators.meter_fleet.counting import Counter, Load, counting_otherwise
+from simulators.meter_fleet.energy import mj_per_count
 from simulators.meter_fleet.faults import Fault, Spell
 
 BRIEF = frozenset(
@@ -68,7 +69,7 @@ class LightMeter:
     """From 0 on, over the whole fleet."""
     serial: str
     profile: Profile
-    load: TwoSteps
+    load: Load
     installed_ms: int
     opening: int
     """Counts that its registers stood at when it was installed."""
@@ -77,6 +78,8 @@ class LightMeter:
     place: Place | None = None
     """Modbus only."""
     spells: tuple[Spell, ...] = ()
+    ratio: int = 1
+    """Of the transformers before it: so much more is drawn than it counts."""
 
     @property
     def transport(self) -> Transport:
@@ -116,30 +119,44 @@ class LightMeter:
 
     def counts_at(self, quantity: Quantity, at_ms: int) -> int:
         """Return the whole counts a register shows, if nothing distorts it."""
-        counted = self._counted(quantity, self.installed_ms, at_ms)
-        opening = self.opening
-        for spell in self.spells:
-            if spell.fault is Fault.ROLLOVER:
-                turn_ms = spell.from_ms + round(spell.size * _KW)
-                opening = -self._counted(quantity, self.installed_ms, turn_ms)
-            elif spell.fault is Fault.SWAP and at_ms >= spell.from_ms:
-                opening = self.opening // 3
-                counted = self._counted(quantity, spell.from_ms, at_ms)
-        return (opening + counted) % modulus(self.profile.register_digits)
+        if counting_otherwise(self.spells):
+            counts = self._counter.counts_at(quantity, at_ms)
+        else:  # which is nearly all of them, nearly always
+            counts = self.opening + self._counted(quantity, at_ms)
+        return counts % modulus(self.profile.register_digits)
 
-    def _counted(self, quantity: Quantity, since_ms: int, until_ms: int) -> int:
+    @property
+    def _counter(self) -> Counter:
+        return Counter(
+            load=self.load,
+            installed_ms=self.installed_ms,
+            opening=self.opening,
+            mj_per_count=mj_per_count(self.profile.register_resolution),
+            ratio=self.ratio,
+            spells=self.spells,
+        )
+
+    def _counted(self, quantity: Quantity, until_ms: int) -> int:
         if quantity is Quantity.ENERGY_IMPORT_KWH:
-            energy_mj = self.load.energy_mj(since_ms, until_ms)
+            energy_mj = self.load.energy_mj(self.installed_ms, until_ms)
         elif quantity is Quantity.ENERGY_LAGGING_KVARH:
-            energy_mj = self.load.energy_mj(since_ms, until_ms) * 3 // 10
+            energy_mj = self.load.energy_mj(self.installed_ms, until_ms) * 3 // 10
         else:
             energy_mj = 0
-        return energy_mj // mj_per_count(self.profile.register_resolution)
+        per_count_mj = mj_per_count(self.profile.register_resolution)
+        return energy_mj // (per_count_mj * self.ratio)
+
+    def _power_w(self, at_ms: int) -> float:
+        """Return what flows on the meter's side of its transformers."""
+        drawn_w = self.load.power_w(at_ms)
+        if any(spell.fault is Fault.RATIO_CHANGE for spell in self.spells):
+            return float(drawn_w / self._counter.ratio_at(at_ms))
+        return drawn_w / self.ratio
 
     def _values(self, of_ms: int, at_ms: int) -> dict[Quantity, float]:
         """Return undistorted values of an instant, registers in whole counts."""
         numerator, denominator = exact(self.profile.register_resolution)
-        power_kw = self.load.power_w(of_ms) / _KW
+        power_kw = self._power_w(of_ms) / _KW
         wobble = of_ms // 1000 % 21
         values: dict[Quantity, float] = {}
         for quantity in self.gives:
@@ -157,7 +174,10 @@ class LightMeter:
                 (register, 0.0) for register in REGISTERS if register in values
             )
         elif spell.fault is Fault.COUNTER_GLITCH and self._is_tenth(at_ms):
-            values[Quantity.ENERGY_IMPORT_KWH] += spell.size
+            shown = values[Quantity.ENERGY_IMPORT_KWH] + spell.size
+            values[Quantity.ENERGY_IMPORT_KWH] = max(shown, 0.0)
+        elif spell.fault is Fault.REVERSED:
+            values.update((q, -values[q]) for q in _ACTIVE if q in values)
 
     def _is_tenth(self, at_ms: int) -> bool:
         """One instant of ten, scattered, and the same in every run."""
@@ -167,6 +187,12 @@ class LightMeter:
 
 
 _REGISTERS = frozenset(REGISTERS)
+_ACTIVE = (
+    Quantity.ACTIVE_POWER_KW,
+    Quantity.ACTIVE_POWER_L1_KW,
+    Quantity.ACTIVE_POWER_L2_KW,
+    Quantity.ACTIVE_POWER_L3_KW,
+)
 _MOMENTARY: dict[Quantity, tuple[float, float, float]] = {
     Quantity.ACTIVE_POWER_KW: (1.0, 0.0, 0.0),
     Quantity.ACTIVE_POWER_L1_KW: (1 / 3, 0.0, 0.0),

@@ -37,7 +37,7 @@ HEADS = (
     "installed_at",
 )
 POINTS_PER_ACCOUNT = 50
-_TARIFF = Tariff(
+TARIFF = Tariff(
     code="fleet",
     name="Of simulated fleets",
     currency="EUR",
@@ -94,7 +94,7 @@ def fleet_site(
 ) -> Site:
     """Return the same as the form of a site."""
     return Site(
-        tariffs=(_TARIFF,),
+        tariffs=(TARIFF,),
         accounts=tuple(
             SiteAccount(
                 code=_code(meters[0]),
@@ -103,7 +103,7 @@ def fleet_site(
                 time_zone=ZoneInfo("UTC"),
                 country="DE",
                 manager="Simulator",
-                tariff=_TARIFF.code,
+                tariff=TARIFF.code,
                 points=tuple(_point(m, every_s, reached_at) for m in meters),
             )
             for meters in _by_account(fleet)

@@ -9,6 +9,7 @@ import random
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from typing import Protocol
 
 from meters.mqtt_profile import MqttProfile
 from meters.payload import encode_batch, encode_payload
@@ -19,7 +20,7 @@ from meters.topic import topic_of
 from simulators.meter_fleet.faults import Fault, Spell
 from simulators.meter_fleet.ledger import Given, Ledger
 from simulators.meter_fleet.meter import LightMeter, Shown, registers_of
-from simulators.meter_fleet.mqtt_line import Message, MqttLine
+from simulators.meter_fleet.mqtt_line import Message
 
 _MOST_AT_ONCE = 250
 _BURST_BATCH = 100
@@ -29,13 +30,25 @@ _SILENT = frozenset({Fault.DEAD, Fault.LAST_WILL})
 _KEEPS = frozenset({Fault.BURST, Fault.OUT_OF_ORDER})
 
 
+class Line(Protocol):
+    """Whatever messages go over."""
+
+    def post(self, message: Message) -> None:
+        """Publish a message, now or as soon as that can be."""
+        ...
+
+    def flush(self) -> None:
+        """Send what waits."""
+        ...
+
+
 class MqttMeters:
     """All meters that publish; `publish_due` is to be called again and again."""
 
     def __init__(
         self,
         meters: Sequence[LightMeter],
-        lines: Mapping[int, MqttLine],
+        lines: Mapping[int, Line],
         ledger: Ledger,
         *,
         start_ms: int,

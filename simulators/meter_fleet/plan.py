@@ -129,7 +129,7 @@ def _spoil(
 def _stricken(
     fleet: Sequence[LightMeter], request: FaultRequest, seed: int
 ) -> Sequence[LightMeter]:
-    able = [meter for meter in fleet if _can_have(meter, request.fault)]
+    able = [meter for meter in fleet if can_have(meter, request.fault)]
     if request.serial is not None:
         named = [meter for meter in fleet if meter.serial == request.serial]
         if not named:
@@ -145,7 +145,8 @@ def _stricken(
     return random.Random(seed).sample(able, count)  # noqa: S311 - no secret
 
 
-def _can_have(meter: LightMeter, fault: Fault) -> bool:
+def can_have(meter: LightMeter, fault: Fault) -> bool:
+    """Say whether a meter can have a fault: not every one has a clock, or a will."""
     if meter.transport not in KINDS[fault].transports:
         return False
     if fault in (Fault.CLOCK_DRIFT, Fault.SUMMER_CLOCK):

@@ -15,12 +15,12 @@ from simulators.meter_fleet.fault_request import FleetFaultError
 from simulators.meter_fleet.faults import Fault
 from simulators.meter_fleet.ledger import Ledger, Standing
 from simulators.meter_fleet.meter import LightMeter
-from simulators.meter_fleet.modbus_port import FleetPort
+from simulators.meter_fleet.modbus_port import FleetPort, NowMs
 from simulators.meter_fleet.modbus_unit import FleetUnit
 from simulators.meter_fleet.mqtt_frames import Login, Will
 from simulators.meter_fleet.mqtt_line import BrokerPlace, Message, MqttLine
 from simulators.meter_fleet.mqtt_meters import MqttMeters
-from simulators.meter_fleet.plan import make_fleet
+from simulators.meter_fleet.plan import FleetPlan, make_fleet
 from simulators.meter_fleet.report import FleetReport, FleetRun, Progress
 from simulators.meter_fleet.strikes import strike_all
 from simulators.simulator_error import SimulatorError
@@ -66,7 +66,7 @@ class _Work:
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until told to stop, then wait for what is on its way."""
         async with AsyncExitStack() as open_ports:
-            for port in self._fleet_ports():
+            for port in fleet_ports(self._run.plan, self._fleet, self._run.now_ms, self._ledger):
                 self._ports.append(await open_ports.enter_async_context(port))
             async with asyncio.TaskGroup() as group:
                 tasks = [
@@ -103,24 +103,6 @@ class _Work:
             asked=sum(port.requests for port in self._ports),
             unconfirmed=sum(line.unconfirmed for line in self._lines),
         )
-
-    # -- Modbus
-
-    def _fleet_ports(self) -> Iterator[FleetPort]:
-        run, behind = self._run, defaultdict[tuple[str, int], list[LightMeter]](list)
-        for meter in self._fleet:
-            if meter.place is not None:
-                behind[meter.place.host, meter.place.port].append(meter)
-        for (host, port), meters in behind.items():
-            yield FleetPort(
-                [_unit(meter, self._ledger) for meter in meters],
-                host=host,
-                port=port,
-                kind=run.plan.framing,
-                now_ms=run.now_ms,
-                ledger=self._ledger,
-                seed=run.plan.seed + port,
-            )
 
     # -- MQTT
 
@@ -190,6 +172,26 @@ class _Work:
 
     async def _strike(self) -> None:
         await strike_all(self._run, self._wills, self._line_of)
+
+
+def fleet_ports(
+    plan: FleetPlan, fleet: Sequence[LightMeter], now_ms: NowMs, ledger: Ledger
+) -> Iterator[FleetPort]:
+    """Yield the ports of the meters that are asked, not opened yet."""
+    behind = defaultdict[tuple[str, int], list[LightMeter]](list)
+    for meter in fleet:
+        if meter.place is not None:
+            behind[meter.place.host, meter.place.port].append(meter)
+    for (host, port), meters in behind.items():
+        yield FleetPort(
+            [_unit(meter, ledger) for meter in meters],
+            host=host,
+            port=port,
+            kind=plan.framing,
+            now_ms=now_ms,
+            ledger=ledger,
+            seed=plan.seed + port,
+        )
 
 
 async def _until_connected(lines: Sequence[MqttLine], stop: asyncio.Event) -> None:

@@ -8,15 +8,19 @@ import numpy as np
 import numpy.typing as npt
 
 from accounts.calendar import SiteCalendar
+from simulators.meter_fleet.loads import ByMinute
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 FIRST_DAY = date(2026, 2, 2)
-CALENDAR = SiteCalendar(ZoneInfo("Europe/Berlin"), "DE")
+ZONE = ZoneInfo("Europe/Berlin")
+COUNTRY = "DE"
+CALENDAR = SiteCalendar(ZONE, COUNTRY)
 """Its clocks go forward on 29 March 2026, within the ninety days."""
-MINUTE_US = 60_000_000
 _SLOT_MIN = 15
+_MJ_PER_KWH = 3.6e9
+_QUARTER_MS = 900_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -24,16 +28,18 @@ class Plant:
     """One point's true load."""
 
     start_us: IntArray
-    """shape (n,): starts of the quarter-hours"""
-    kwh_by_minute: FloatArray
-    """shape (15 n,)"""
+    """shape (n,): starts of the quarter-hours of the campaign"""
+    load: ByMinute
+    """A day longer, so that meters are read beyond the end."""
     contract_kw: float
 
     @property
     def kwh(self) -> FloatArray:
         """True energy of each quarter-hour, shape (n,)."""
-        by_slot = self.kwh_by_minute.reshape(-1, _SLOT_MIN)
-        return np.asarray(by_slot.sum(axis=1), dtype=np.float64)
+        start_ms = self.start_us // 1000
+        edges_ms = np.append(start_ms, start_ms[-1] + _QUARTER_MS)
+        before_mj = self.load.energies_mj(int(edges_ms[0]), edges_ms)
+        return np.diff(before_mj) / _MJ_PER_KWH
 
 
 def make_plant(number: int, days: int, rng: np.random.Generator) -> Plant:
@@ -47,8 +53,7 @@ def make_plant(number: int, days: int, rng: np.random.Generator) -> Plant:
     rng : numpy.random.Generator
 
     """
-    last = FIRST_DAY + timedelta(days=days - 1)
-    start_us = CALENDAR.quarter_hours_us(FIRST_DAY, last)
+    start_us = CALENDAR.quarter_hours_us(FIRST_DAY, FIRST_DAY + timedelta(days=days))
     local_day, slot = CALENDAR.days_and_slots(start_us)
     worked = CALENDAR.day_types(local_day) == "workday"
     shape_kw = _shape(number % 5, slot / 4, worked) * rng.uniform(0.5, 2.0)
@@ -56,12 +61,12 @@ def make_plant(number: int, days: int, rng: np.random.Generator) -> Plant:
     noise = 1 + _walk(start_us.size, 0.05, 0.8, rng)
     load_kw = np.maximum(shape_kw * drift * noise, 0.02 * shape_kw.max())
     within = rng.uniform(0.9, 1.1, (start_us.size, _SLOT_MIN))
-    by_minute = load_kw[:, None] / 60 * within
-    peak_kw = float(load_kw.max())
+    minute_w = np.rint(load_kw[:, None] * within * 1000).astype(np.int64).ravel()
+    last_us = start_us[local_day < np.datetime64(FIRST_DAY + timedelta(days=days))]
     return Plant(
-        start_us=start_us,
-        kwh_by_minute=by_minute.ravel(),
-        contract_kw=peak_kw * rng.uniform(1.0, 1.5),
+        start_us=last_us,
+        load=ByMinute(first_ms=int(start_us[0]) // 1000, minute_w=minute_w),
+        contract_kw=float(load_kw.max()) * rng.uniform(1.0, 1.5),
     )
 
 
