@@ -37,8 +37,8 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         """Seconds since the loop began."""
         return self._now_s
 
-    # Others than asyncio's are never asked for; `Any` is what asyncio itself has there.
-    async def create_server(self, *args: Any, **options: Any) -> Any:
+    # `Any` is what asyncio itself has there: a dozen options, of which none counts.
+    async def create_server(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401
         """Listen on a host and port of this loop."""
         factory, host, port = args
         del options
@@ -48,7 +48,7 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         self._listening[address] = _Server(factory, address, self._listening)
         return self._listening[address]
 
-    async def create_connection(self, *args: Any, **options: Any) -> Any:
+    async def create_connection(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401
         """Connect to a host and port of this loop."""
         factory, *place = args
         host, port = place or (options["host"], options["port"])
@@ -181,5 +181,3 @@ class _End(asyncio.Transport):
         if not self._is_told:
             self._is_told = True
             self._protocol.connection_lost(None)
-
-

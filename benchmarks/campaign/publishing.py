@@ -8,6 +8,7 @@ later) is done here.
 import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from benchmarks.campaign.collected import Collected
@@ -142,4 +143,4 @@ def _strikes(meter: LightMeter, line: ShortCircuit) -> Iterator[_Moment]:
                 (spell.until_ms, presence.online),
             ):
                 message = Message(topic, said.encode(), retain=True)
-                yield _Moment(at_ms, lambda message=message: line.post(message))
+                yield _Moment(at_ms, partial(line.post, message))

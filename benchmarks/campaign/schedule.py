@@ -144,9 +144,7 @@ def _placed(
 def _size(
     fault: Fault, meter: LightMeter, contract_kw: float, rng: np.random.Generator
 ) -> float:
-    """Return how much: of the register where the simulator's usual size is of another
-    plant, and the simulator's own for all else.
-    """
+    """Return how much: fitting the register where the usual size is of other plants."""
     register_kw = contract_kw / meter.ratio
     if fault is Fault.COUNTER_GLITCH:
         # Less than an hour too little, up to a lifetime too much (PEERS 2).
@@ -155,5 +153,6 @@ def _size(
     if fault is Fault.LEAP:
         return round(float(rng.uniform(5, 50)) * register_kw, 1)
     if fault is Fault.RATIO_CHANGE:
-        return float(rng.choice([0.5, 1.5, 2.0]))
+        # To whole numbers, as those on the transformers are.
+        return float(rng.choice([2.0, 3.0] if meter.ratio % 2 else [0.5, 1.5, 2.0]))
     return KINDS[fault].size or 0.0

@@ -19,7 +19,7 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 _IMPORT = COLUMN[Quantity.ENERGY_IMPORT_KWH]
-_QUARTER_US, _HOUR_US, _S_US = 900_000_000, 3_600_000_000, 1_000_000
+_QUARTER_US, _S_US = 900_000_000, 1_000_000
 _BESIDE_US = 2 * _QUARTER_US
 """A fault touches the intervals that it begins and ends in, and their neighbours."""
 _CLOCK_BESIDE_US = 5 * _QUARTER_US
@@ -48,7 +48,17 @@ TELLS: Mapping[Fault, tuple[str, ...]] = {
 """Rules that find each fault. The rest need only be handled: what they do to the
 readings is to leave the energy as it is."""
 _UNENTERED_SWAP = ("plausible",)
-_REFUSED = frozenset({Fault.GARBAGE, Fault.OVERSIZE, Fault.WRONG_UNIT_ECHO})
+_REFUSED = frozenset(
+    {
+        Fault.GARBAGE,
+        Fault.OVERSIZE,
+        Fault.WRONG_UNIT_ECHO,
+        Fault.ZERO,
+        Fault.WORD_ORDER,
+        Fault.SUMMER_CLOCK,
+    }
+)
+"""Of these, something may be refused: then it stands in quarantine."""
 _RIGHT_SHARE = 0.1
 """Of an average interval: within so much the energy of a fault's window is right."""
 
@@ -62,6 +72,9 @@ class Outcome:
     injected: Sequence[Injected]
     start_us: int
     before_kwh: FloatArray
+    """The register differenced, by the ratio of the beginning."""
+    by_ratio_kwh: FloatArray
+    """The same by the ratio that held."""
     after_kwh: FloatArray
     """NaN = missing"""
     is_absent: BoolArray
@@ -70,8 +83,6 @@ class Outcome:
     verdicts: Sequence[Verdict]
     refused_us: Sequence[int]
     """When something was refused. [microseconds since 1970 UTC]"""
-    repeated_hours: Sequence[int]
-    """In which readings came twice. [h since 1970 UTC]"""
     readings: int
 
     def window_us(self, one: Injected) -> tuple[int, int]:
@@ -89,18 +100,16 @@ class Outcome:
         return (start_us < stop_us) & (start_us + _QUARTER_US > first_us)
 
 
-def differenced(
-    readings: ReadingBatch, ratio: int, start_us: npt.NDArray[np.int64]
-) -> FloatArray:
+def differenced(readings: ReadingBatch, start_us: npt.NDArray[np.int64]) -> FloatArray:
     """Difference the register as it came: what settlement is measured against.
 
-    Negative steps are nothing, and the ratio is that of the beginning.
+    Negative steps are nothing. In the register's own kWh.
     """
     edges = np.append(start_us, start_us[-1] + _QUARTER_US)
     shown = readings.values[:, _IMPORT]
     given = ~np.isnan(shown)
     register = np.interp(edges, readings.measured_us[given], shown[given])
-    kwh: FloatArray = np.maximum(np.diff(register), 0.0) * ratio
+    kwh: FloatArray = np.maximum(np.diff(register), 0.0)
     return kwh
 
 
@@ -146,28 +155,42 @@ def _line(
     cases: Sequence[tuple[Injected, Outcome]], alarms: Mapping[str, int]
 ) -> dict[str, object]:
     """Return how often a fault was put in and found, and what it cost."""
-    true_kwh = before = after = by_interval = 0.0
-    found, worst = 0, 0.0
-    for one, outcome in cases:
-        rows = outcome.rows(one)
-        true = float(outcome.plant.kwh[rows].sum())
-        off = abs(float(_off(outcome)[rows].sum()))
-        true_kwh += true
-        before += abs(float((outcome.before_kwh - outcome.plant.kwh)[rows].sum()))
-        after += off
-        by_interval += float(np.abs(_off(outcome)[rows]).sum())
-        worst = max(worst, off / true)
-        found += is_found(one, outcome)
+    true, before, after, by_interval = np.array(
+        [_window(one, outcome) for one, outcome in cases]
+    ).T
     rules = rules_of(cases[0][0])
+    is_told = bool(rules) or cases[0][0].fault in _REFUSED
     return {
         "injected": len(cases),
-        "found_share": round(found / len(cases), 3),
-        "false_alarms": sum(alarms.get(rule, 0) for rule in rules),
-        "energy_error_before_pct": round(100 * before / true_kwh, 3),
-        "energy_error_after_pct": round(100 * after / true_kwh, 3),
-        "worst_window_pct": round(100 * worst, 3),
-        "interval_error_after_pct": round(100 * by_interval / true_kwh, 3),
+        "found_share": _share(is_found(*case) for case in cases) if is_told else None,
+        "right_share": _share(is_right(*case) for case in cases),
+        "false_alarms": sum(alarms.get(rule, 0) for rule in rules) if rules else None,
+        "energy_error_before_pct": round(float(100 * before.sum() / true.sum()), 3),
+        "energy_error_after_pct": round(float(100 * after.sum() / true.sum()), 3),
+        "worst_window_pct": round(float(100 * (after / true).max()), 3),
+        "interval_error_after_pct": round(
+            float(100 * by_interval.sum() / true.sum()), 3
+        ),
     }
+
+
+def _window(one: Injected, outcome: Outcome) -> tuple[float, float, float, float]:
+    """Return true energy of a fault's window, and how far it is off. [kWh]."""
+    rows, true_kwh = outcome.rows(one), outcome.plant.kwh
+    # What a ratio costs that nobody entered is told in its own line alone.
+    is_ratio = one.fault is Fault.RATIO_CHANGE
+    before_kwh = outcome.before_kwh if is_ratio else outcome.by_ratio_kwh
+    off_kwh = _off(outcome)[rows]
+    return (
+        float(true_kwh[rows].sum()),
+        abs(float((before_kwh - true_kwh)[rows].sum())),
+        abs(float(off_kwh.sum())),
+        float(np.abs(off_kwh).sum()),
+    )
+
+
+def _share(cases: Iterable[bool]) -> float:
+    return round(float(np.mean(list(cases))), 3)
 
 
 def rules_of(one: Injected) -> tuple[str, ...]:
@@ -178,23 +201,17 @@ def rules_of(one: Injected) -> tuple[str, ...]:
 
 
 def is_found(one: Injected, outcome: Outcome) -> bool:
-    """Tell whether a rule or quarantine found a fault, or else its energy is right."""
+    """Tell whether a rule says so there, or quarantine holds what was sent."""
     first_us, stop_us = outcome.window_us(one)
-    if one.fault is Fault.RETAINED and any(
-        first_us <= at_us < stop_us for at_us in outcome.refused_us
-    ):
-        return True
     if one.fault in _REFUSED and any(
         first_us <= at_us < stop_us for at_us in outcome.refused_us
     ):
         return True
     rules = rules_of(one)
-    if rules:
-        return any(
-            _is_broken(verdict, rules) and _touches(verdict, one, outcome)
-            for verdict in outcome.verdicts
-        )
-    return is_right(one, outcome)
+    return any(
+        _is_broken(verdict, rules) and _touches(verdict, one, outcome)
+        for verdict in outcome.verdicts
+    )
 
 
 def is_right(one: Injected, outcome: Outcome) -> bool:
@@ -224,7 +241,7 @@ def _touches(verdict: Verdict, one: Injected, outcome: Outcome) -> bool:
 
 
 def _off(outcome: Outcome) -> FloatArray:
-    """Return how far each interval is off; what is missing is off by all of it. [kWh]."""
+    """Return how far each interval is off; missing is off by all of it. [kWh]."""
     return np.nan_to_num(outcome.after_kwh, nan=0.0) - outcome.plant.kwh
 
 

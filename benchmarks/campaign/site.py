@@ -1,33 +1,28 @@
 """What people enter about the campaign's points: meters, swaps, ratio changes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from fractions import Fraction
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from accounts.account import Installation, Sector
-from accounts.site import (
-    ModbusConnection,
-    MqttConnection,
-    Site,
-    SiteAccount,
-    SiteMeter,
-    SitePoint,
-)
+from accounts.account import Sector
+from accounts.connection import ModbusConnection, MqttConnection
+from accounts.multiplier import MultiplierChange
+from accounts.register_note import RegisterNote
+from accounts.site import Site, SiteAccount, SitePoint
+from accounts.site_meter import SiteMeter
 from benchmarks.campaign.plants import COUNTRY, ZONE
 from benchmarks.campaign.schedule import Injected
 from meters.quantity import REGISTERS
-from meters.reading import from_utc_us, utc_us
+from meters.reading import from_utc_us
+from meters.registers import exact
 from simulators.meter_fleet.faults import Fault
 from simulators.meter_fleet.meter import LightMeter
 from simulators.meter_fleet.meter_list import TARIFF
-from storage.master import load_installations, load_points
+from storage.master import load_points
 from storage.site import apply_site
-
-WHO = "campaign"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,7 +42,7 @@ class Place:
 
 def enter(conn: Connection[TupleRow], places: Sequence[Place], every_s: int) -> None:
     """Enter points and their first meters, as they are before anything happens."""
-    apply_site(conn, _site(places, every_s, swaps={}))
+    apply_site(conn, _site(places, every_s, None))
     conn.commit()
 
 
@@ -55,27 +50,7 @@ def enter_changes(
     conn: Connection[TupleRow], places: Sequence[Place], every_s: int, start_ms: int
 ) -> None:
     """Enter what somebody wrote down: swaps with what registers showed, new ratios."""
-    swaps = {
-        place.meter.serial: list(place.moments(Fault.SWAP, start_ms))
-        for place in places
-    }
-    apply_site(conn, _site(places, every_s, swaps))
-    point_ids = point_ids_of(conn)
-    for place in places:
-        sat = load_installations(conn, point_ids[place.meter.serial])
-        for one in sat:
-            _enter_counts(conn, one, place.meter)
-        ratio = Fraction(place.meter.ratio)
-        for at_ms in place.moments(Fault.RATIO_CHANGE, start_ms):
-            change = next(
-                s for s in place.meter.spells if s.fault is Fault.RATIO_CHANGE
-            )
-            ratio *= Fraction(str(change.size))
-            at = from_utc_us(at_ms * 1000)
-            holding = [one for one in sat if one.installed_at <= at][-1]
-            _enter_ratio(conn, holding.installation_id, at, ratio)
-            for later in sat[sat.index(holding) + 1 :]:
-                _enter_ratio(conn, later.installation_id, later.installed_at, ratio)
+    apply_site(conn, _site(places, every_s, start_ms))
     conn.commit()
 
 
@@ -84,9 +59,8 @@ def point_ids_of(conn: Connection[TupleRow]) -> dict[str, int]:
     return {point.name: point.point_id for point in load_points(conn)}
 
 
-def _site(
-    places: Sequence[Place], every_s: int, swaps: Mapping[str, Sequence[int]]
-) -> Site:
+def _site(places: Sequence[Place], every_s: int, start_ms: int | None) -> Site:
+    """Return the form of a site; `start_ms` where it has what happened since."""
     return Site(
         tariffs=(TARIFF,),
         accounts=(
@@ -102,11 +76,7 @@ def _site(
                     SitePoint(
                         name=place.meter.serial,
                         contract_demand_kw=place.contract_kw,
-                        meters=tuple(
-                            _meters(
-                                place.meter, every_s, swaps.get(place.meter.serial, ())
-                            )
-                        ),
+                        meters=tuple(_meters(place, every_s, start_ms)),
                     )
                     for place in places
                 ),
@@ -115,77 +85,61 @@ def _site(
     )
 
 
-def _meters(
-    meter: LightMeter, every_s: int, swapped_ms: Sequence[int]
-) -> Iterator[SiteMeter]:
+def _meters(place: Place, every_s: int, start_ms: int | None) -> Iterator[SiteMeter]:
     """Yield a meter's times at its point: a new one goes by the old one's name."""
-    connection: ModbusConnection | MqttConnection = MqttConnection(
-        report_every_s=every_s
-    )
-    if meter.place is not None:
-        connection = ModbusConnection(
-            host=meter.place.host,
-            port=meter.place.port,
-            unit=meter.place.unit,
-            poll_every_s=every_s,
-        )
-    turns = [meter.installed_ms, *swapped_ms]
+    meter = place.meter
+    swaps = [] if start_ms is None else list(place.moments(Fault.SWAP, start_ms))
+    turns = [meter.installed_ms, *swaps]
+    changes = [] if start_ms is None else list(_changes(place, start_ms))
+    ratio = meter.ratio
     for begin, end in zip(turns, [*turns[1:], None], strict=True):
+        mine = [
+            change
+            for at_ms, change in changes
+            if begin < at_ms and (end is None or at_ms < end)
+        ]
         yield SiteMeter(
             serial=meter.serial,
             profile=meter.profile.name,
-            connection=connection,
+            connection=_connection(meter, every_s),
             installed_at=from_utc_us(begin * 1000),
             removed_at=None if end is None else from_utc_us(end * 1000),
-            ratio=meter.ratio,
+            ratio=ratio,
+            multiplier_changes=mine,
+            opening=_noted(meter, begin),
+            **({} if end is None else {"closing": _noted(meter, end - 1)}),
         )
+        ratio = int(mine[-1].exact) if mine else ratio
 
 
-ENTER_COUNTS = """
-    INSERT INTO swap_reading (installation_id, quantity, opening_counts,
-                              closing_counts, entered_by)
-    VALUES (%(installation_id)s, %(quantity)s, %(opening)s, %(closing)s, %(who)s)
-"""
+def _changes(place: Place, start_ms: int) -> Iterator[tuple[int, MultiplierChange]]:
+    """Yield when transformers were changed, and the ratio from then on."""
+    ratio = Fraction(place.meter.ratio)
+    for one in place.injected:
+        if one.fault is Fault.RATIO_CHANGE:
+            at_ms = start_ms + one.from_s * 1000
+            ratio *= Fraction(str(one.size))
+            yield at_ms, MultiplierChange(since=from_utc_us(at_ms * 1000), ct=ratio)
 
 
-def _enter_counts(
-    conn: Connection[TupleRow], sat: Installation, meter: LightMeter
-) -> None:
-    """Enter what the registers showed when a meter came, and when it went."""
-    came, went = sat.installed_at, sat.removed_at
-    for quantity in REGISTERS:
-        if quantity not in meter.gives:
-            continue
-        closing = None
-        if went is not None:
-            closing = meter.counts_at(quantity, utc_us(went) // 1000 - 1)
-        conn.execute(
-            ENTER_COUNTS,
-            {
-                "installation_id": sat.installation_id,
-                "quantity": quantity,
-                "opening": meter.counts_at(quantity, utc_us(came) // 1000),
-                "closing": closing,
-                "who": WHO,
-            },
-        )
-
-
-ENTER_RATIO = """
-    INSERT INTO multiplier_change (installation_id, since, multiplier, entered_by)
-    VALUES (%(installation_id)s, %(since)s, %(multiplier)s::numeric, %(who)s)
-"""
-
-
-def _enter_ratio(
-    conn: Connection[TupleRow], installation_id: int, since: datetime, ratio: Fraction
-) -> None:
-    conn.execute(
-        ENTER_RATIO,
+def _noted(meter: LightMeter, at_ms: int) -> RegisterNote:
+    """Return what a person reads off the display."""
+    numerator, denominator = exact(meter.profile.register_resolution)
+    return RegisterNote.model_validate(
         {
-            "installation_id": installation_id,
-            "since": since,
-            "multiplier": str(float(ratio)),
-            "who": WHO,
-        },
+            quantity: meter.counts_at(quantity, at_ms) * numerator / denominator
+            for quantity in REGISTERS
+            if quantity in meter.gives
+        }
+    )
+
+
+def _connection(meter: LightMeter, every_s: int) -> ModbusConnection | MqttConnection:
+    if meter.place is None:
+        return MqttConnection(report_every_s=every_s)
+    return ModbusConnection(
+        host=meter.place.host,
+        port=meter.place.port,
+        unit=meter.place.unit,
+        poll_every_s=every_s,
     )

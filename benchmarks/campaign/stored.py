@@ -1,26 +1,20 @@
-"""The campaign through the database: written, settled month by month, and read again."""
+"""The campaign through the database: written, settled by the month, read again."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
-from psycopg import AsyncConnection
-from psycopg.rows import TupleRow
 
 from analytics.settlement.intervals import Intervals
 from analytics.settlement.verdict import Verdict
 from benchmarks.campaign.collected import Collected
 from benchmarks.campaign.plants import CALENDAR, FIRST_DAY
-from collector.parcel import Origin
 from keywatt.settling import settle_point
 from meters.reading import ReadingBatch, utc_us
-from meters.refusal import Refusal
 from storage.database import connect, connect_async
 from storage.intervals import load_intervals
-from storage.meter_counts import REPEATED
 from storage.reading_store import write_batch
 from storage.readings import load_readings
 from storage.settled_days import load_settled_days
@@ -74,20 +68,13 @@ def write_and_settle(
     point_ids: Sequence[int],
     span: Span,
     on_step: Callable[[str, float], None],
-) -> Counter[tuple[int, int]]:
-    """Write what was collected and settle it, stage by stage.
-
-    Returns
-    -------
-    Counter
-        Repeated readings by meter id and hour. [h since 1970 UTC]
-
-    """
-    repeated: Counter[tuple[int, int]] = Counter()
+) -> int:
+    """Write what was collected and settle it, stage by stage; return the repeats."""
+    repeated = 0
     stages = list(span.stages())
     for number, (since, until) in enumerate(stages):
         for place, each in enumerate(collected):
-            asyncio.run(_write(url, each, since, until, repeated))
+            repeated += asyncio.run(_write(url, each, since, until))
             on_step("written", (number + (place + 1) / len(collected)) / len(stages))
         with connect(url) as conn:
             conn.execute("ANALYZE reading")
@@ -100,44 +87,24 @@ def write_and_settle(
 
 
 async def _write(
-    url: str,
-    collected: Collected,
-    since: datetime,
-    until: datetime,
-    repeated: Counter[tuple[int, int]],
-) -> None:
+    url: str, collected: Collected, since: datetime, until: datetime
+) -> int:
+    """Write what came in a time; return how much of it was there already."""
+    repeated = 0
     async with await connect_async(url) as conn:
         for origin, batch, refusals in collected.received(utc_us(since), utc_us(until)):
             order = np.argsort(batch.received_us, kind="stable")
             for at in range(0, max(len(batch), 1), _ROWS):
-                # Refusals go with the first rows, as the writer takes them together.
-                beside = refusals if at == 0 else []
-                rows = batch[order[at : at + _ROWS]]
-                repeated.update(await _written(conn, origin, rows, beside))
-
-
-async def _written(
-    conn: AsyncConnection[TupleRow],
-    origin: Origin,
-    batch: ReadingBatch,
-    refusals: Sequence[Refusal],
-) -> Mapping[tuple[int, int], int]:
-    written = await write_batch(
-        conn,
-        batch,
-        transport=origin.transport,
-        source=origin.source,
-        refusals=refusals,
-    )
-    counts = written.by_meter
-    again = counts.readings[:, REPEATED]
-    return {
-        (int(meter_id), int(hour_us) // 3_600_000_000): int(count)
-        for meter_id, hour_us, count in zip(
-            counts.meter_id, counts.hour_us, again, strict=True
-        )
-        if count
-    }
+                written = await write_batch(
+                    conn,
+                    batch[order[at : at + _ROWS]],
+                    transport=origin.transport,
+                    source=origin.source,
+                    # With the first rows, as the writer takes them together.
+                    refusals=refusals if at == 0 else [],
+                )
+                repeated += written.repeated
+    return repeated
 
 
 def load_known(url: str, point_id: int, meter_id: int, span: Span) -> Known:

@@ -66,7 +66,8 @@ class _Work:
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until told to stop, then wait for what is on its way."""
         async with AsyncExitStack() as open_ports:
-            for port in fleet_ports(self._run.plan, self._fleet, self._run.now_ms, self._ledger):
+            run, ledger = self._run, self._ledger
+            for port in fleet_ports(run.plan, self._fleet, run.now_ms, ledger):
                 self._ports.append(await open_ports.enter_async_context(port))
             async with asyncio.TaskGroup() as group:
                 tasks = [

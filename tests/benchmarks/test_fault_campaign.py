@@ -1,8 +1,8 @@
 """A small fault campaign: what the large one claims must hold in it too."""
 
 import pytest
-
 from benchmarks.campaign_faults import Fault
+
 from benchmarks.fault_campaign import run, scores
 
 
