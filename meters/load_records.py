@@ -61,6 +61,29 @@ class LogState:
             self, reached=last if is_new else self.reached, is_exhausted=not is_new
         )
 
+    def read_to(self, since: datetime, interval: timedelta) -> datetime:
+        """Return up to when everything after a time was read, without a hole.
+
+        Numbers and places are those of one moment; this holds for ever.
+
+        Parameters
+        ----------
+        since : datetime
+        interval : timedelta
+            Between two records.
+
+        """
+        if self.reached is not None:
+            return max(since, self.reached)
+        known = {n: at for n, at in self.read.items() if at is not None}
+        begins = [n for n, at in known.items() if at <= since + interval]
+        if not begins:
+            return since
+        number = max(begins)
+        while number + 1 in known:
+            number += 1
+        return max(since, known[number])
+
 
 def wanted_numbers(
     state: LogState, wanted_from: datetime, wanted_to: datetime, interval: timedelta

@@ -11,7 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from collector.modbus.failure import Failure, MeterError
@@ -99,6 +99,8 @@ class Backfill:
         self._gaps: deque[Gap] = deque(maxlen=_MOST_GAPS)
         self._state: LogState | None = None
         self._state_is_good_until = 0.0
+        self._read_to: datetime | None = None
+        """Of the gap in hand: what was read before the state was asked for anew."""
         self._filled = 0
         self._refusals = 0
 
@@ -163,12 +165,13 @@ class Backfill:
             self._meter.serial,
             text,
         )
-        self._refusals, self._filled = 0, 0
+        self._refusals, self._filled, self._read_to = 0, 0, None
 
     async def _step(self, gap: Gap, latest: float) -> None:
         """Ask once for what is left of a gap."""
         state = await self._known(latest)
-        requests = plan_load_profile(self._profile, state, gap.since, gap.until)
+        since = self._read_to or gap.since
+        requests = plan_load_profile(self._profile, state, since, gap.until)
         if not requests:
             self._has_filled(self._gaps.popleft())
             return
@@ -184,8 +187,12 @@ class Backfill:
         if self._state is None or loop.time() > self._state_is_good_until:
             blocks = plan_pointers(self._profile)
             words = {block: await self._read(block, latest) for block in blocks}
-            self._state = state_of(self._profile, words)
             interval_s = 0 if memory is None else memory.interval_s
+            if self._state is not None:  # else polls far apart would begin again
+                since = self._read_to or self._gaps[0].since
+                interval = timedelta(seconds=interval_s)
+                self._read_to = self._state.read_to(since, interval)
+            self._state = state_of(self._profile, words)
             self._state_is_good_until = loop.time() + interval_s / 2
         return self._state
 
@@ -196,7 +203,7 @@ class Backfill:
             self._filled,
             gap,
         )
-        self._filled, self._state = 0, None
+        self._filled, self._state, self._read_to = 0, None, None
 
     async def _ask(self, request: LogRequest, latest: float) -> Sequence[LogRecord]:
         """Select, where the meter wants that, and read."""
