@@ -11,8 +11,8 @@ Before: the stored register differenced as it came, negative steps as nothing, b
 ratio of the beginning. A fault is found if a rule says so where it is, or its messages
 stand in quarantine, or were counted as repeats; faults that only need to be handled
 (a rollover, an entered swap, messages out of order) need not be. Their windows are
-right if their energy is, within a tenth of an interval. A false alarm is a verdict
-outside of every fault's window.
+right if their energy is, within a tenth of an interval. A false alarm is a day of a
+point with a verdict outside of every fault's window.
 
     python -m benchmarks.fault_campaign --json
 """
@@ -175,6 +175,7 @@ def _outcome(
         before_kwh=register_kwh * place.meter.ratio,
         by_ratio_kwh=register_kwh * ratios_of(place, start_us),
         after_kwh=after_kwh,
+        fed_kwh=settled.export_kwh,
         is_absent=~np.isin(start_us, settled.start_us),
         estimated=estimated,
         verdicts=known.verdicts,

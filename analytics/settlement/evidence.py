@@ -104,6 +104,7 @@ def fittings_of(
     installations: Sequence[Installation],
     *,
     most_kw: float | None = None,
+    feeds: bool = True,
     readings_at_swaps: Mapping[tuple[int, Quantity], tuple[int | None, int | None]]
     | None = None,
     changes: Mapping[int, Sequence[tuple[datetime, Fraction]]] | None = None,
@@ -115,7 +116,11 @@ def fittings_of(
     installations
         In any order.
     most_kw : float, optional
-        The most that can be drawn here. What is fed is not bounded by it. [kW]
+        The most that can be drawn here. [kW]
+    feeds
+        Whether something can feed: what is fed is not bounded by what can be drawn.
+        Where nothing can, no more is counted as fed than flows through a meter that is
+        connected the wrong way round.
     readings_at_swaps
         Opening and closing counts, by installation and quantity.
     changes
@@ -131,7 +136,8 @@ def fittings_of(
     in_order = sorted(installations, key=lambda one: one.installed_at)
     fittings = {}
     for quantity in REGISTERS:
-        bound = None if quantity is Quantity.ENERGY_EXPORT_KWH else most_kw
+        is_fed = quantity is Quantity.ENERGY_EXPORT_KWH
+        bound = None if feeds and is_fed else most_kw
         each = []
         for installation in in_order:
             opening, closing = written.get(

@@ -30,6 +30,11 @@ _BACK = 48
 """So many nodes back a reading may follow on."""
 _REPEAT_WEIGHT = 0.01
 """A reading like the one before says little: a stale one says nothing."""
+_STANDING_WEIGHT = 0.05
+_STANDING_SHARE = 0.9
+"""Where so many readings are like the one before, the register has nothing to count, as
+one of fed energy where nothing is fed. At a new level it is believed after some fifteen
+hours of quarter-hours: else it would be doubted for ever."""
 _HOUR_US = 3_600_000_000
 
 
@@ -231,18 +236,22 @@ def _nodes(shown: IntArray, follows: BoolArray) -> list[_Node]:
     repeats = np.concatenate([[False], shown[1:] == shown[:-1]])
     alone = np.zeros(size, dtype=np.bool_)
     for step in np.flatnonzero(~follows).tolist():
-        begin = step
+        begin, end = step, step + 1
         while begin > 0 and repeats[begin]:
             begin -= 1
+        # What it leapt to and stood at, such as 0, is left in a step of its own.
+        while end + 1 < size and repeats[end + 1]:
+            end += 1
         alone[max(begin - _NEAR, 0) : begin + 1] = True
-        alone[begin : step + _NEAR + 2] = True
+        alone[begin : end + _NEAR + 1] = True
     # A run of repeats is one node: they are all stale or none is.
     joined = repeats & np.concatenate([[False], repeats[:-1]])
     starts = np.ones(size, dtype=np.bool_)
     starts[1:] = (alone[1:] | alone[:-1]) & ~(joined[1:] & alone[1:] & alone[:-1])
     first = np.flatnonzero(starts)
     last = np.append(first[1:], size) - 1
-    weight = np.where(repeats, _REPEAT_WEIGHT, 1.0)
+    stands = repeats.mean() >= _STANDING_SHARE
+    weight = np.where(repeats, _STANDING_WEIGHT if stands else _REPEAT_WEIGHT, 1.0)
     total = np.add.reduceat(weight, first)
     return [
         _Node(*one)

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.settlement.verdict import Status, Verdict
-from benchmarks.campaign.plants import Plant
+from benchmarks.campaign.plants import CALENDAR, Plant
 from benchmarks.campaign.schedule import Injected
 from meters.quantity import COLUMN, Quantity
-from meters.reading import ReadingBatch
+from meters.reading import ReadingBatch, from_utc_us
 from simulators.meter_fleet.faults import Fault
 
 FloatArray = npt.NDArray[np.float64]
@@ -77,6 +77,8 @@ class Outcome:
     """The same by the ratio that held."""
     after_kwh: FloatArray
     """NaN = missing"""
+    fed_kwh: FloatArray
+    """shape (m,), of all that is settled; nothing was fed"""
     is_absent: BoolArray
     """Whether nothing was stored of an interval."""
     estimated: BoolArray
@@ -120,6 +122,7 @@ def scores(outcomes: Sequence[Outcome]) -> dict[str, object]:
     after = np.array([np.nansum(one.after_kwh) for one in outcomes])
     by_point = 100 * np.abs(after / true_kwh - 1)
     worst = int(by_point.argmax())
+    fed_kwh = sum(float(np.nansum(one.fed_kwh)) for one in outcomes)
     off_kwh = sum(float(np.abs(_off(one)).sum()) for one in outcomes)
     return {
         "faults": _by_fault(outcomes),
@@ -128,6 +131,7 @@ def scores(outcomes: Sequence[Outcome]) -> dict[str, object]:
         "worst_point_pct": round(float(by_point[worst]), 4),
         "worst_point": outcomes[worst].serial,
         "worst_point_faults": [one.name for one in outcomes[worst].injected],
+        "fed_pct": round(100 * fed_kwh / float(true_kwh.sum()), 4),
         "mean_point_pct": round(float(by_point.mean()), 4),
         "mean_interval_error_pct": round(100 * off_kwh / float(true_kwh.sum()), 4),
         "missing_intervals": sum(int(np.isnan(o.after_kwh).sum()) for o in outcomes),
@@ -221,13 +225,16 @@ def is_right(one: Injected, outcome: Outcome) -> bool:
 
 
 def false_alarms(outcomes: Iterable[Outcome]) -> dict[str, int]:
-    """Count verdicts that no fault explains, by rule."""
+    """Count the days of points with a verdict that no fault explains, by rule."""
     counted: Counter[str] = Counter()
     for one in outcomes:
-        for verdict in one.verdicts:
-            if verdict.status >= Status.WARN:
-                explained = any(_touches(verdict, each, one) for each in one.injected)
-                counted[verdict.rule] += not explained
+        days = {
+            (verdict.rule, CALENDAR.local_day(from_utc_us(verdict.start_us)))
+            for verdict in one.verdicts
+            if verdict.status >= Status.WARN
+            and not any(_touches(verdict, each, one) for each in one.injected)
+        }
+        counted.update(rule for rule, _ in days)
     return dict(counted)
 
 
