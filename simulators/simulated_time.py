@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 _T = TypeVar("_T")
+_RESOLUTION_S = 1e-6
 Factory = Callable[[], asyncio.BaseProtocol]
 _Address = tuple[str, int]
 
@@ -32,6 +33,9 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         self._now_s = 0.0
         self._listening: dict[_Address, _Server] = {}
         super().__init__(_NeverWaiting(self._pass))
+        # asyncio takes a timer as due from a nanosecond before it on: after some months
+        # in seconds, a float no longer tells that from the moment itself.
+        self._clock_resolution = _RESOLUTION_S
 
     def time(self) -> float:
         """Seconds since the loop began."""

@@ -69,6 +69,9 @@ def test_installations_become_fittings_with_what_was_read_at_the_swap() -> None:
     assert set(fittings) == set(REGISTERS)
     # What is fed is not bounded by what can be drawn.
     assert fittings[Quantity.ENERGY_EXPORT_KWH][0].most_kw is None
+    # Where nothing can feed, it is: only a meter that sits the wrong way round counts.
+    fittings = fittings_of([new, old], most_kw=500.0, feeds=False)
+    assert fittings[Quantity.ENERGY_EXPORT_KWH][0].most_kw == 500.0
 
 
 def test_two_meters_at_one_time_are_refused_by_name() -> None:

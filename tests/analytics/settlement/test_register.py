@@ -116,3 +116,24 @@ def test_the_first_reading_may_be_the_wild_one() -> None:
     register = read([70_000_000, 1000, 2000, 3000, 4000, 5000], most_kw=100.0)
     assert doubts(register) == ["glitch"]
     assert register.counts.tolist() == [0, 1000, 2000, 3000, 4000]
+
+
+def test_a_register_that_stands_and_shows_zero_for_a_while_counts_nothing() -> None:
+    # As one of fed energy where nothing is fed. Twelve zeros, three hours: were they
+    # believed, 763.406 kWh would be fed in the quarter of an hour after them.
+    shown = [763_406] * 60 + [0] * 12 + [763_406] * 200
+    for most_kw in (None, 100.0):
+        register = read(shown, most_kw=most_kw)
+        assert register.counts.tolist() == [0] * 260
+        assert doubts(register) == ["glitch"] + ["stale"] * 11
+
+
+def test_a_register_that_stands_is_believed_at_a_new_level_after_a_day() -> None:
+    # The first reading weighs 1, each that repeats it 0.05; a break costs 4: with 61
+    # at the new level 1 + 60 x 0.05 = 4 it is not worth it yet, with 96 it is.
+    before = [987_848] * 96
+    doubted = read(before + [329_282] * 61, most_kw=100.0)
+    assert doubts(doubted) == ["glitch"] + ["stale"] * 60
+    register = read(before + [329_282] * 96, most_kw=100.0)
+    assert doubts(register) == ["reset"]
+    assert register.counts.tolist() == [0] * 192
