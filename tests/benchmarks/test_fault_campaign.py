@@ -10,6 +10,8 @@ from benchmarks.fault_campaign import main, run
 from simulators.meter_fleet.faults import Fault
 from tests.fix_database import new_database
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def found(postgres):
