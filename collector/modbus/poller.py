@@ -48,7 +48,7 @@ async def poll(polled: PolledMeter, out: Sink, counts: Counts, now: Now) -> None
     meter must not end the collecting of all.
     """
     meter = polled.meter
-    with polled.bus.turns.member(meter.meter_id, meter.poll_every_s):
+    with polled.bus.turns.member(meter.poll_every_s):
         try:
             await _Poll(polled, out, counts, now).run()
         finally:

@@ -30,17 +30,20 @@ class Polls:
         *,
         timeout_s: float,
         on_drift: Callable[[ClockDrift], None],
+        polled: dict[int, PolledMeter] | None = None,
     ) -> None:
         self._group, self._out, self._counts, self._now = group, out, counts, now
         self._timeout_s, self._on_drift = timeout_s, on_drift
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._polled: dict[int, Meter] = {}
+        self.polled: dict[int, PolledMeter] = {} if polled is None else polled
+        """Those that are asked, by `meter_id`, for whoever shows how they fare."""
         self._unpolled: dict[int, Meter] = {}
         """Those that should be, but cannot."""
         self._buses: dict[str, ModbusBus] = {}
         self._newest: dict[int, datetime] = {}
         self._gaps: dict[int, Sequence[tuple[datetime, datetime]]] = {}
-        self._said: set[str] = set()
+        self._said: dict[int, str] = {}
+        """Why each of those that cannot be polled is not, as it was said."""
 
     async def follow(
         self,
@@ -79,7 +82,8 @@ class Polls:
         stopping: set[asyncio.Task[None]] = set()
         for meter in gone:
             self._unpolled.pop(meter.meter_id, None)
-            self._polled.pop(meter.meter_id, None)
+            self._said.pop(meter.meter_id, None)
+            self.polled.pop(meter.meter_id, None)
             task = self._tasks.pop(meter.meter_id, None)
             if task is not None:
                 task.cancel()
@@ -87,7 +91,7 @@ class Polls:
         if stopping:  # one that is just connecting would leave its connection open
             await asyncio.wait(stopping, timeout=self._timeout_s)
             self._counts.give_up([meter.meter_id for meter in gone])
-        used = {meter.bus.place for meter in self._polled.values()}
+        used = {polled.meter.bus.place for polled in self.polled.values()}
         for place in self._buses.keys() - used:
             self._buses.pop(place).close()
 
@@ -95,10 +99,11 @@ class Polls:
         """Start to poll one meter; where it cannot be, it is tried again later."""
         polled = self._readable(meter)
         if isinstance(polled, str):
-            self._say_once(f"Meter {meter.serial} cannot be polled: {polled}")
+            self._say_once(meter, polled)
             self._unpolled[meter.meter_id] = meter
             return
-        self._polled[meter.meter_id] = meter
+        self._said.pop(meter.meter_id, None)
+        self.polled[meter.meter_id] = polled
         self._tasks[meter.meter_id] = self._group.create_task(
             poll(polled, self._out, self._counts.of(meter.meter_id), self._now),
             name=f"poll of {meter.serial}",
@@ -131,7 +136,8 @@ class Polls:
         polled.gaps = self._gaps.pop(meter.meter_id, ())
         return polled
 
-    def _say_once(self, text: str) -> None:
-        if text not in self._said:
-            log.error("%s", text)
-        self._said.add(text)
+    def _say_once(self, meter: Meter, why: str) -> None:
+        """Complain, but not again of the same before it was mended."""
+        if self._said.get(meter.meter_id) != why:
+            log.error("Meter %s cannot be polled: %s", meter.serial, why)
+        self._said[meter.meter_id] = why
