@@ -41,6 +41,7 @@ from storage.database import DatabaseError, connect, connect_async
 from storage.dirty import mark_touched
 from storage.intervals import refresh_hourly
 from storage.judging import points_due
+from storage.meter_events import forget_events
 
 log = logging.getLogger(__name__)
 Now = Callable[[], datetime]
@@ -231,6 +232,7 @@ class _Worker:
         with connect(self._url) as conn:
             judge_meters(conn, now, speed=self._speed)
             forget_drifts(conn, now)
+            forget_events(conn, now)
             conn.commit()
 
     async def _deliver(self, channel: str, failures: int = 0) -> None:
