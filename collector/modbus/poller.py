@@ -120,7 +120,7 @@ class _Poll:
             self._count(Failure.FAULT)
             if not health.trouble:
                 log.exception("Meter %s cannot be read.", self._polled.meter.serial)
-            health.trouble = repr(exc)
+            health.ails(repr(exc), self._now())
         else:
             self._has_answered(parcel)
             await self._hand_on(parcel)
@@ -197,7 +197,7 @@ class _Poll:
             log.warning("Meter %s could not be asked: %s.", serial, exc)
         elif not health.trouble:
             log.warning("Meter %s stopped answering: %s.", serial, exc)
-        health.trouble = str(exc)
+        health.ails(str(exc), self._now())
 
     def _has_answered(self, parcel: Parcel) -> None:
         health = self._health
@@ -210,7 +210,9 @@ class _Poll:
             health.breaker.succeeded()
         if health.trouble:
             log.info("Meter %s answers again.", self._polled.meter.serial)
-        health.trouble = ""
+        health.trouble, health.trouble_since = "", None
+        if health.missing and health.missing_since is None:
+            health.missing_since = health.answered_at
 
     def _count(self, failure: Failure) -> None:
         self._health.failed[failure] += 1

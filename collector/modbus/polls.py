@@ -8,9 +8,12 @@ from datetime import datetime
 from collector.counting.counts import TransportCounts
 from collector.modbus.bus import ModbusBus
 from collector.modbus.drift import ClockDrift
-from collector.modbus.poller import PolledMeter, Sink, poll
+from collector.modbus.polled import PolledMeter
+from collector.modbus.poller import Sink, poll
 from meters.meter import Meter
 from meters.profile import ModbusProfile, ProfileError, load_profile
+from storage.meter_events import ToldEvents
+from storage.meter_troubles import Trouble
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +33,12 @@ class Polls:
         *,
         timeout_s: float,
         on_drift: Callable[[ClockDrift], None],
+        on_events: Callable[[ToldEvents], None],
         polled: dict[int, PolledMeter] | None = None,
     ) -> None:
         self._group, self._out, self._counts, self._now = group, out, counts, now
-        self._timeout_s, self._on_drift = timeout_s, on_drift
+        self._timeout_s = timeout_s
+        self._on_drift, self._on_events = on_drift, on_events
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self.polled: dict[int, PolledMeter] = {} if polled is None else polled
         """Those that are asked, by `meter_id`, for whoever shows how they fare."""
@@ -42,7 +47,7 @@ class Polls:
         self._buses: dict[str, ModbusBus] = {}
         self._newest: dict[int, datetime] = {}
         self._gaps: dict[int, Sequence[tuple[datetime, datetime]]] = {}
-        self._said: dict[int, str] = {}
+        self._said: dict[int, Trouble] = {}
         """Why each of those that cannot be polled is not, as it was said."""
 
     async def follow(
@@ -72,6 +77,11 @@ class Polls:
             self._start(meter)
             if number % _STARTED_AT_ONCE == 0:
                 await asyncio.sleep(0)  # the others go on meanwhile
+
+    def troubles(self) -> dict[int, Trouble | None]:
+        """Return what ails each meter that should be polled; None: nothing."""
+        fares = {meter_id: trouble_of(one) for meter_id, one in self.polled.items()}
+        return fares | self._said
 
     def close(self) -> None:
         """Close all buses."""
@@ -131,13 +141,23 @@ class Polls:
                 "there one framing, baud rate, parity and stop bits."
             )
         polled = PolledMeter.of(meter, profile, bus)
-        polled.on_drift = self._on_drift
+        polled.on_drift, polled.on_events = self._on_drift, self._on_events
         polled.newest = self._newest.pop(meter.meter_id, None)
         polled.gaps = self._gaps.pop(meter.meter_id, ())
         return polled
 
     def _say_once(self, meter: Meter, why: str) -> None:
         """Complain, but not again of the same before it was mended."""
-        if self._said.get(meter.meter_id) != why:
+        said = self._said.get(meter.meter_id)
+        if said is None or said.text != why:
             log.error("Meter %s cannot be polled: %s", meter.serial, why)
-        self._said[meter.meter_id] = why
+            self._said[meter.meter_id] = Trouble(since_at=self._now(), text=why)
+
+
+def trouble_of(polled: PolledMeter) -> Trouble | None:
+    """Return what ails a meter that is polled; None: nothing."""
+    health = polled.health
+    since = health.trouble_since or health.missing_since
+    if since is None or not (health.trouble or health.missing):
+        return None
+    return Trouble(since_at=since, text=health.trouble, holes=health.missing)
