@@ -22,6 +22,7 @@ from collector.meter_watch import Changes, MeterWatch
 from collector.modbus.faring import Faring
 from collector.modbus.polled import PolledMeter
 from collector.modbus.polls import Polls
+from collector.modbus.recorded import RecordedIntervals
 from collector.mqtt.broker import BrokerAddress
 from collector.mqtt.ears import Ears
 from collector.mqtt.intake import Intake
@@ -170,6 +171,7 @@ class _Collector:
             timeout_s=timeout_s,
             on_drift=self._clocks.note,
             on_events=faring.note,
+            store=RecordedIntervals(database_url).store,
             polled=polled,
         )
         faring.troubles = self._polls.troubles

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from collector.modbus.backfill import Store
 from collector.modbus.breaker import Breaker
 from collector.modbus.drift import ClockDrift
 from collector.modbus.events import told_events
@@ -88,6 +89,8 @@ class PolledMeter:
     """Told at every read of a meter that has a clock."""
     on_events: Callable[[ToldEvents], None] = _nobody
     """Told whenever what the meter says of itself is new."""
+    store: Store | None = None
+    """Takes what a memory says of intervals."""
     newest: datetime | None = None
     """When the newest reading was measured; at first, of those that are committed."""
     gaps: Sequence[tuple[datetime, datetime]] = ()

@@ -64,7 +64,8 @@ class _Poll:
         self._polled, self._out, self._counts, self._now = polled, out, counts, now
         self._health = polled.health
         self._backfill = Backfill(
-            polled.meter, polled.profile, polled.bus, now, self._put
+            *(polled.meter, polled.profile, polled.bus, now, self._put),
+            store=polled.store,
         )
         for since, until in polled.gaps:
             self._backfill.want(since, until)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from collector.counting.counts import TransportCounts
+from collector.modbus.backfill import Store
 from collector.modbus.bus import ModbusBus
 from collector.modbus.drift import ClockDrift
 from collector.modbus.polled import PolledMeter
@@ -34,11 +35,12 @@ class Polls:
         timeout_s: float,
         on_drift: Callable[[ClockDrift], None],
         on_events: Callable[[ToldEvents], None],
+        store: Store | None = None,
         polled: dict[int, PolledMeter] | None = None,
     ) -> None:
         self._group, self._out, self._counts, self._now = group, out, counts, now
         self._timeout_s = timeout_s
-        self._on_drift, self._on_events = on_drift, on_events
+        self._on_drift, self._on_events, self._store = on_drift, on_events, store
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self.polled: dict[int, PolledMeter] = {} if polled is None else polled
         """Those that are asked, by `meter_id`, for whoever shows how they fare."""
@@ -142,6 +144,7 @@ class Polls:
             )
         polled = PolledMeter.of(meter, profile, bus)
         polled.on_drift, polled.on_events = self._on_drift, self._on_events
+        polled.store = self._store
         polled.newest = self._newest.pop(meter.meter_id, None)
         polled.gaps = self._gaps.pop(meter.meter_id, ())
         return polled

@@ -46,6 +46,7 @@ from storage import (
     master,
     meter_counts,
     meter_events,
+    meter_interval_store,
     meter_intervals,
     meter_list,
     meter_troubles,
@@ -350,6 +351,7 @@ def ask_about_evidence(ask: Asking) -> None:
     insert = meter_intervals.insert_meter_intervals
     assert ask(insert, own, received_at=NOON + DAY) == 3
     assert ask(insert, own, received_at=NOON + 2 * DAY) == 0
+    assert ask(meter_interval_store.store_recorded, own, NOON + 2 * DAY) == 0
     own.import_kwh[2] = 3.5
     assert ask(insert, own, received_at=NOON + 3 * DAY) == 1
     window = (NOON, NOON + DAY)
@@ -420,6 +422,7 @@ def ask_about_health(ask: Asking) -> None:
     ask(collector_beats.load_beats, NOON)
     ask(collector_beats.note_look, NOON, HOUR)
     ask(meter_troubles.load_troubles)
+    ask(meter_interval_store.load_starts, 1, LONG_AGO, NOON + DAY)
     ask(meter_events.load_lasting, NOON)
     ask(meter_events.forget_events, NOON)
     ask(watching.load_watched, NOON + HOUR)
