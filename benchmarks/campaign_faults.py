@@ -24,20 +24,20 @@ _IMPORT, _EXPORT = Quantity.ENERGY_IMPORT_KWH, Quantity.ENERGY_EXPORT_KWH
 
 
 class Fault(StrEnum):
-    """What goes wrong; the numbers are those of PEERS."""
+    """What goes wrong."""
 
-    GLITCH = "glitch"  # 2
-    SPIKE = "spike"  # 2: the register leaps and stays there
-    ROLLOVER = "rollover"  # 3
-    SWAP = "swap"  # 3
-    RATIO = "ratio change"  # 3
-    GAP = "gap"  # 4
-    STALE = "stuck"  # 5: an old register under fresh time stamps
-    STALLED = "stalled"  # 5: the register stops counting
-    REVERSED = "reversed"  # 5
-    DUPLICATE = "duplicate"  # 5
-    ORDER = "out of order"  # 18
-    DRIFT = "clock drift"  # 17
+    GLITCH = "glitch"
+    SPIKE = "spike"  # the register leaps and stays there
+    ROLLOVER = "rollover"
+    SWAP = "swap"
+    RATIO = "ratio change"
+    GAP = "gap"
+    STALE = "stuck"  # an old register under fresh time stamps
+    STALLED = "stalled"  # the register stops counting
+    REVERSED = "reversed"
+    DUPLICATE = "duplicate"
+    ORDER = "out of order"
+    DRIFT = "clock drift"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
 """What settlement finds of faults in readings, and what they cost before and after.
 
 Points of five kinds draw a load that is known to the minute. Their meters are read
-every quarter of an hour, on the boundaries or beside them; all faults of PEERS 2 to 5,
-17 and 18 are put into them by a seed, over a change of the clocks (PEERS 16). Half of
-the meters say their momentary power too. Before: the register differenced as it came,
-negative steps as nothing, by the multiplier of the beginning. After: settled month by
-month.
+every quarter of an hour, on the boundaries or beside them; all that goes wrong with
+registers and clocks in the field (docs/methods.md) is put into them by a seed, over a
+change from or to summer time. Half of the meters say their momentary power too. Before:
+the register differenced as it came, negative steps as nothing, by the multiplier of the
+beginning. After: settled month by month.
 
     python -m benchmarks.fault_campaign --json
 
