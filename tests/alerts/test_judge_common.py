@@ -11,7 +11,7 @@ from alerts.routing import tell_next, to_be_told
 from storage.alerts import load_alerts, load_events
 from storage.collector_beats import CollectorBeat, store_beat
 from storage.database import connect, connect_async
-from storage.intervals import ENSURE_PARTITIONS
+from storage.interval_store import ENSURE_PARTITIONS
 from storage.site_alerts import load_site_alerts
 from storage.watching import load_silences
 from tests.collector.master import enter_meters

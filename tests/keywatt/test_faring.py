@@ -9,7 +9,7 @@ import pytest
 from alerts.judge_meters import judge_meters
 from storage.collector_beats import CollectorBeat, store_beat
 from storage.database import connect, connect_async
-from storage.intervals import ENSURE_PARTITIONS
+from storage.interval_store import ENSURE_PARTITIONS
 from storage.meter_events import ToldEvents, store_events
 from storage.meter_troubles import Trouble, store_troubles
 from tests.collector.master import enter_meters
