@@ -6,6 +6,7 @@ step belongs to that one.
 """
 
 from datetime import datetime
+from typing import Protocol
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
@@ -83,7 +84,21 @@ def mark_planned(
     return event
 
 
-def take_step(conn: Connection[TupleRow], alert: Alert, step: Step) -> AlertEvent:
+class Standing(Protocol):
+    """Any alert, of a point or of what stands behind many."""
+
+    @property
+    def alert_id(self) -> int:
+        """Its number."""
+        ...
+
+    @property
+    def state(self) -> str:
+        """Where it stands."""
+        ...
+
+
+def take_step(conn: Connection[TupleRow], alert: Standing, step: Step) -> AlertEvent:
     """Bring a held alert to its next state and add the step to its history."""
     events = load_events(conn, alert.alert_id)
     state = state_after(State(alert.state), step, last=_step(events[-1]))

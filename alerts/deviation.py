@@ -80,7 +80,7 @@ class Replay:
         Deviation alerts on record, the standing one up to the first interval to judge.
     silences : iterable of Span
         When the meter was silent: what is known of that time is worked out, and proves
-        nothing about the load (METHODS §6: communication before the band).
+        nothing about the load (docs/methods.md, Deviation).
 
     """
 

@@ -3,29 +3,31 @@
 One alert for one meter and kind. A meter that is taken away takes its alerts with it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from alerts import meter_clock, meter_silent
-from alerts.desk import take_step
-from alerts.lifecycle import KEYWATT, Action, State, Step
+from alerts import meter_clock, meter_event, meter_silent
+from alerts.alert_book import AlertBook
+from alerts.gateway_silent import OnBus
+from alerts.judge_common import CommonCauses
+from alerts.judge_events import judge_events
+from alerts.lifecycle import State
 from alerts.meter_clock import ClockVerdict, judge_clock, off_since
-from alerts.meter_silent import Silence, judge_silence, limit_of
+from alerts.meter_silent import Silence, judge_silence, limit_of, overdue_of
 from storage.alerts import (
     Alert,
     load_alerts,
     load_planned_changes,
-    lock_alert,
-    open_alert,
 )
 from storage.clocks import load_clock_hours
+from storage.meter_events import load_lasting
 from storage.watching import WatchedMeter, load_watched
 
-KINDS = (meter_silent.KIND, meter_clock.KIND)
+KINDS = (meter_silent.KIND, meter_clock.KIND, *meter_event.KINDS)
 LEFT = "meter-left"
 PLANNED_ENDED = "planned-time-ended"
 _FAR_FUTURE = datetime(9999, 1, 1, tzinfo=UTC)
@@ -38,7 +40,9 @@ def judge_meters(
     speed: float = 1.0,
     clock_limit_s: float = meter_clock.LIMIT_S,
 ) -> list[int]:
-    """Judge all installed meters; the caller's transaction holds it together.
+    """Judge all installed meters, and what they depend on.
+
+    The caller's transaction holds it together.
 
     Parameters
     ----------
@@ -58,12 +62,15 @@ def judge_meters(
     """
     meters = load_watched(conn, now)
     standing = [alert for alert in load_alerts(conn) if alert.kind in KINDS]
+    common = CommonCauses(conn, meters, now, speed=speed)
+    common.judge_collectors()
     judging = _Judging(conn, now, speed=speed, clock_limit_s=clock_limit_s)
     judging.close_left(standing, {(m.point_id, m.serial) for m in meters})
     open_ones = {(alert.point_id, alert.kind): alert for alert in standing}
-    judging.judge_silences(meters, open_ones)
+    judging.judge_silences(meters, open_ones, common)
     judging.judge_clocks(meters, open_ones)
-    return judging.events
+    judge_events(judging.book, meters, load_lasting(conn, now), open_ones)
+    return [*common.events, *judging.book.events]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,8 @@ class _Quiet:
 
     meter: WatchedMeter
     silence: Silence
+    is_told: bool
+    """Whether an alert stands for it."""
 
 
 class _Judging:
@@ -87,21 +96,18 @@ class _Judging:
     ) -> None:
         self._conn, self._now, self._speed = conn, now, speed
         self._clock_limit_s = clock_limit_s
-        self._closed: set[tuple[int, str]] = set()
-        """Points and kinds whose alert was just closed: the next begins now."""
-        self.events: list[int] = []
+        self.book = AlertBook(conn, now)
 
     def close_left(self, standing: list[Alert], there: set[tuple[int, str]]) -> None:
         """Close the alerts of meters that are no longer there, and drop them."""
         for alert in list(standing):
             if (alert.point_id, str(alert.figures.get("serial"))) not in there:
-                self._close(alert, LEFT, self._now)
+                self.book.close(alert, LEFT, self._now)
             elif self._planned_time_is_over(alert):
-                self._close(alert, PLANNED_ENDED, self._now)
+                self.book.close(alert, PLANNED_ENDED, self._now)
             else:
                 continue
             standing.remove(alert)
-            self._closed.add((alert.point_id, alert.kind))
 
     def _planned_time_is_over(self, alert: Alert) -> bool:
         if alert.state != State.PLANNED:
@@ -114,38 +120,56 @@ class _Judging:
 
     def judge_silences(
         self,
-        meters: Iterable[WatchedMeter],
+        meters: Sequence[WatchedMeter],
         standing: Mapping[tuple[int, str], Alert],
+        common: CommonCauses,
     ) -> None:
-        """Open an alert for each meter that fell silent; close those of who speaks."""
-        meters, quiet = list(meters), []
+        """Open an alert for each meter that fell silent; close those of who speaks.
+
+        Where a gateway is silent, the alert is its.
+        """
+        quiet: dict[int, _Quiet] = {}
         for meter in meters:
             alert = standing.get((meter.point_id, meter_silent.KIND))
-            silence = self._silence_of(meter, alert)
+            silence = self._silence_of(meter, alert, common)
             if alert is not None and (ended := _end_of(alert, meter, silence)):
-                self._close(alert, why=ended[1], at=ended[0])
-                self._closed.add((meter.point_id, meter_silent.KIND))
+                self.book.close(alert, why=ended[1], at=ended[0])
                 alert = None
             if silence is not None:
-                quiet.append((_Quiet(meter, silence), alert))
-        for one, alert in quiet:
-            if alert is None:
+                quiet[meter.meter_id] = _Quiet(meter, silence, alert is not None)
+        held = common.judge_gateways(
+            {m.meter_id: self._on_bus(m, m.meter_id in quiet) for m in meters if m.bus}
+        )
+        for one in quiet.values():
+            if not one.is_told and one.meter.bus not in held:
                 self._open_silence(one, silent=len(quiet), meters=len(meters))
 
-    def _silence_of(self, meter: WatchedMeter, alert: Alert | None) -> Silence | None:
+    def _on_bus(self, meter: WatchedMeter, is_silent: bool) -> OnBus:  # noqa: FBT001 - one of two fields
+        heard_at = meter.heard_at or meter.installed_at
+        return OnBus(
+            since=max(heard_at, meter.installed_at),
+            overdue=overdue_of(meter.every_s, self._speed),
+            is_silent=is_silent,
+        )
+
+    def _silence_of(
+        self, meter: WatchedMeter, alert: Alert | None, common: CommonCauses
+    ) -> Silence | None:
         """Judge one meter; a silence that stands without a last will ends by a reading.
 
         Where the meter does no more than to connect again and again, it is as silent as
-        before.
+        before. One that does not stand yet can only be proven while the meter is
+        collected.
         """
         by_will = alert is None or alert.code == meter_silent.OFFLINE
         return judge_silence(
             meter.heard_at,
             meter.installed_at,
-            self._now,
+            self._now if alert is not None else common.collecting(meter).until,
             limit_of(meter.every_s, self._speed),
             offline_at=meter.offline_now_at if by_will else None,
             online_at=meter.online_at if by_will else None,
+            back_at=None if alert is not None else common.back_at(meter),
         )
 
     def _open_silence(self, one: _Quiet, *, silent: int, meters: int) -> None:
@@ -159,7 +183,7 @@ class _Judging:
         }
         if silence.offline_at is not None:
             figures["offline_at"] = silence.offline_at.isoformat()
-        self._open(
+        self.book.open(
             meter,
             meter_silent.KIND,
             silence.code,
@@ -188,12 +212,12 @@ class _Judging:
             if verdict is ClockVerdict.OPEN:
                 self._open_clock(meter, meter.drift_s, meter.compared_at)
             elif verdict is ClockVerdict.CLOSE and alert is not None:
-                self._close(alert, verdict.value, meter.compared_at)
+                self.book.close(alert, verdict.value, meter.compared_at)
 
     def _open_clock(self, meter: WatchedMeter, drift_s: float, at: datetime) -> None:
         hours = load_clock_hours(self._conn, meter.meter_id)
         since = off_since(hours, self._clock_limit_s) if hours else at
-        self._open(
+        self.book.open(
             meter,
             meter_clock.KIND,
             meter_clock.AHEAD if drift_s > 0 else meter_clock.BEHIND,
@@ -206,37 +230,6 @@ class _Judging:
             why=ClockVerdict.OPEN.value,
             at=at,
         )
-
-    def _open(
-        self,
-        meter: WatchedMeter,
-        kind: str,
-        code: str,
-        figures: Mapping[str, object],
-        *,
-        why: str,
-        at: datetime,
-    ) -> None:
-        event_id = open_alert(
-            self._conn,
-            meter.point_id,
-            kind=kind,
-            code=code,
-            figures=figures,
-            who=KEYWATT,
-            why=why,
-            at=self._now if (meter.point_id, kind) in self._closed else at,
-        )
-        self.events += [] if event_id is None else [event_id]
-
-    def _close(self, alert: Alert, why: str, at: datetime) -> None:
-        """Close an alert, unless another process was faster."""
-        held = lock_alert(self._conn, alert.alert_id)
-        if held is None or held.state == State.RESOLVED:
-            return
-        at = max(at, held.opened_at)
-        step = Step(action=Action.RESOLVED, who=KEYWATT, at=at, why=why)
-        self.events.append(take_step(self._conn, held, step).event_id)
 
 
 def _end_of(

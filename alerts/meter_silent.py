@@ -1,8 +1,8 @@
 """When a meter counts as silent. Pure.
 
-METHODS §6: no data for two cycles, and a quarter-hour at least. It is judged by the
-clock, not when messages come: the one that does not come is the news. Only a last will
-is news itself: whose connection broke is silent at once.
+No data for two cycles, and for a quarter-hour at least. It is judged by the clock, not
+when messages come: the one that does not come is the news. Only a last will is news
+itself: whose connection broke is silent at once.
 """
 
 from dataclasses import dataclass
@@ -52,8 +52,21 @@ def limit_of(every_s: float, speed: float = 1.0) -> timedelta:
     (datetime.timedelta(seconds=900), datetime.timedelta(seconds=7200))
 
     """
-    periods = timedelta(seconds=PERIODS * every_s * speed)
-    return max(LEAST, periods, timedelta(seconds=_PIPELINE_S * speed))
+    return max(LEAST, overdue_of(every_s, speed))
+
+
+def overdue_of(every_s: float, speed: float = 1.0) -> timedelta:
+    """Return after how long without a reading one is overdue.
+
+    As `limit_of`, but for the quarter-hour that a single meter is given.
+
+    Examples
+    --------
+    >>> overdue_of(10.0)
+    datetime.timedelta(seconds=20)
+
+    """
+    return timedelta(seconds=max(PERIODS * every_s, _PIPELINE_S) * speed)
 
 
 def judge_silence(
@@ -64,6 +77,7 @@ def judge_silence(
     *,
     offline_at: datetime | None = None,
     online_at: datetime | None = None,
+    back_at: datetime | None = None,
 ) -> Silence | None:
     """Return the silence of a meter, or None where it is none.
 
@@ -80,6 +94,8 @@ def judge_silence(
         Since when it is offline, by its last will.
     online_at : datetime or None
         When it said that it is online: its readings are due from then on.
+    back_at : datetime or None
+        When its collector or gateway was back: the same.
 
     """
     was_heard = heard_at is not None and heard_at >= installed_at
@@ -89,7 +105,7 @@ def judge_silence(
         return Silence(
             code=OFFLINE, since=since, proven_at=proven_at, offline_at=offline_at
         )
-    due_from = since if online_at is None else max(since, online_at)
+    due_from = max(at for at in (since, online_at, back_at) if at is not None)
     if now - due_from < limit:
         return None
     return Silence(

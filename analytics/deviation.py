@@ -1,6 +1,6 @@
 """When a load is no longer what like days let us expect. Pure.
 
-METHODS §6: median and MAD of the last like days, and a hysteresis over the score.
+Median and MAD of the last like days, and a hysteresis over the score (docs/methods.md).
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ BoolArray = npt.NDArray[np.bool_]
 HISTORY_DAYS = 10
 """So many like days make the band."""
 LEAST_DAYS = 5
-"""Fewer like days make none (METHODS §3: a typical day needs five)."""
+"""Fewer like days make none (as many as a typical day needs)."""
 FLOOR = 0.04
 """f: least scale, as a share of the median daily peak."""
 WIDTH = 6.0

@@ -1,11 +1,11 @@
 """What is expected of a local day: its band, made of which days, or why there is none.
 
-METHODS §6. Alerts are judged by this band and pages draw it, so only this file decides
-it. An incomplete day, one with a planned change and one with a deviation alert are not
-learnt; but once `NEW_LEVEL_DAYS` like days in a row had alerts, the load has found a
-new level, and history begins with them. Only the `LOOK_BACK_DAYS` before a day count:
-its own load and its own alerts do not change its band, nor does how much was loaded.
-Pure.
+As docs/methods.md says, Deviation. Alerts are judged by this band and pages draw it, so
+only this file decides it. An incomplete day, one with a planned change and one with a
+deviation alert are not learnt; but once `NEW_LEVEL_DAYS` like days in a row had alerts,
+the load has found a new level, and history begins with them. Only the `LOOK_BACK_DAYS`
+before a day count: its own load and its own alerts do not change its band, nor does how
+much was loaded. Pure.
 """
 
 from collections.abc import Iterable

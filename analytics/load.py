@@ -1,6 +1,6 @@
 """Figures of a load curve: peak, load factor, duration, typical day, tariff periods.
 
-Pure: arrays in, numbers out. Formulas: METHODS §3.
+Pure: arrays in, numbers out. Formulas: docs/methods.md, Load figures.
 """
 
 import math
@@ -19,7 +19,7 @@ IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
 LEAST_DAYS = 5
-"""METHODS §3: fewer days of a type give no typical day of their own."""
+"""docs/methods.md: fewer days of a type give no typical day of their own."""
 _COARSER: dict[DayType, tuple[tuple[DayType, ...], ...]] = {
     DayType.WORKDAY: ((DayType.WORKDAY,), tuple(DayType)),
     DayType.SATURDAY: (

@@ -1,6 +1,6 @@
 """What one piece of equipment would save by running at another time. Pure.
 
-The single best start of one uninterrupted run on a working day (METHODS §5, thin).
+The single best start of one uninterrupted run on a working day (docs/methods.md).
 """
 
 from dataclasses import dataclass

@@ -2,7 +2,7 @@
 
 Points of five kinds draw a load that is known to the minute. Half of the meters of the
 fleet simulator publish, half are asked, every quarter of an hour, over a change of the
-clocks (PEERS 16). Each has a few of the simulator's faults, in simulated time: what it
+clocks. Each has a few of the simulator's faults, in simulated time: what it
 says goes in its wire form through the collector's intake or pollers, from there into a
 database, and is settled there month by month. Then what is settled is held against
 what was drawn.

@@ -5,21 +5,28 @@ whether the count has moved; only then, or when a meter comes or leaves as was e
 before, is the whole list read again and compared with the one known.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from meters.load_profile_form import LoadProfile
 from meters.meter import Meter
 from meters.profile import ModbusProfile, ProfileError, load_profile
 from storage.database import connect
 from storage.master import load_meters, master_version, next_turn
+from storage.meter_interval_store import load_starts
 from storage.readings import load_gaps, load_newest
 
 Now = Callable[[], datetime]
 GAPS_SINCE = timedelta(days=7)
 """Gaps are looked for as far back: to read a meter's readings takes its time."""
 _GAP_POLLS = 3.0
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FAR_FUTURE = datetime(9999, 1, 1, tzinfo=UTC)
 READ_AT_LEAST_EVERY_S = 300.0
 """Whatever the counter says: a database may be restored, a clock may be set back."""
 
@@ -83,13 +90,37 @@ def _longest(meter: Meter) -> timedelta:
     return timedelta(seconds=_GAP_POLLS * meter.poll_every_s)
 
 
-def _has_memory(meter: Meter) -> bool:
-    """Whether a meter keeps records of its own that can be asked for."""
+def _memory_of(meter: Meter) -> LoadProfile | None:
+    """Return how a meter keeps records of its own that can be asked for."""
     try:
         profile = load_profile(meter.profile)
     except ProfileError:
-        return False
-    return isinstance(profile, ModbusProfile) and profile.load_profile is not None
+        return None
+    return profile.load_profile if isinstance(profile, ModbusProfile) else None
+
+
+def _gaps(
+    conn: Connection[TupleRow], meter: Meter, memory: LoadProfile, since: datetime
+) -> list[tuple[datetime, datetime]]:
+    """Return between which readings some are missing, and intervals, too."""
+    gaps = load_gaps(conn, meter.meter_id, since, _longest(meter))
+    if memory.holds == "registers":
+        return gaps
+    length = timedelta(seconds=memory.interval_s)
+    there = load_starts(conn, meter.meter_id, since - length, _FAR_FUTURE)
+    return [gap for gap in gaps if not _is_covered(*gap, length, there)]
+
+
+def _is_covered(
+    since: datetime, until: datetime, length: timedelta, there: Collection[datetime]
+) -> bool:
+    """Whether the intervals of a gap are there: from that in which it begins on."""
+    start = since - (since - _EPOCH) % length
+    while start < until:
+        if start not in there:
+            return False
+        start += length
+    return True
 
 
 class MeterWatch:
@@ -126,11 +157,9 @@ class MeterWatch:
             changes = compare(self.meters, meters)
             self.newest = load_newest(conn, [each.meter_id for each in changes.come])
             self.gaps = {
-                meter.meter_id: load_gaps(
-                    conn, meter.meter_id, at - GAPS_SINCE, _longest(meter)
-                )
+                meter.meter_id: _gaps(conn, meter, memory, at - GAPS_SINCE)
                 for meter in changes.come
-                if _has_memory(meter)
+                if (memory := _memory_of(meter)) is not None
             }
         self.meters = {meter.meter_id: meter for meter in meters}
         self._version, self._turn, self._read_at = version, turn, monotonic()

@@ -15,16 +15,21 @@ import psycopg
 from collector.counting.clocks import Clocks
 from collector.counting.counts import Counters, new_counters
 from collector.counting.ledger import Ledger
+from collector.heartbeat import Heartbeat
 from collector.journal.feeder import Journaled
 from collector.journal.journal import Journal
 from collector.meter_watch import Changes, MeterWatch
+from collector.modbus.faring import Faring
+from collector.modbus.polled import PolledMeter
 from collector.modbus.polls import Polls
+from collector.modbus.recorded import RecordedIntervals
 from collector.mqtt.broker import BrokerAddress
 from collector.mqtt.ears import Ears
 from collector.mqtt.intake import Intake
 from collector.mqtt.link import Message
 from collector.mqtt.presences import Presences
 from collector.parcel import ParcelQueue
+from collector.telling import Teller
 from collector.writer import Writer
 from meters.meter import Meter, Transport
 from storage.database import DatabaseError
@@ -45,6 +50,7 @@ async def collect(
     *,
     journal: Journal | None = None,
     counts: Counters | None = None,
+    polled: dict[int, PolledMeter] | None = None,
     on_ready: Callable[[], None] = lambda: None,
     on_meters: Callable[[Sequence[Meter]], None] = lambda _meters: None,
     client_id: str = "keywatt-collector",
@@ -68,14 +74,17 @@ async def collect(
         Without it a kill loses those that are not.
     counts : Counters, optional
         From `new_counters`: what the caller wants to watch.
+    polled : dict, optional
+        Holds the meters that are asked, by `meter_id`, for the caller to see how they
+        fare.
     on_ready : callable
         Called once, when the meters are known and the broker keeps their messages for
         us: what was published before may be lost.
     on_meters : callable
         Told the meters each time that they have been looked up.
     client_id : str
-        Names the session that the broker keeps: the same at every start, and only one
-        collector's at a time.
+        Names the collector, and the session that the broker keeps: the same at every
+        start, and only one collector's at a time.
     share : str, optional
         Collectors of the same share divide the messages among them.
     polls : bool
@@ -94,8 +103,13 @@ async def collect(
         now,
         counts,
         journal=journal,
+        polled=polled,
         on_ready=on_ready,
         timeout_s=timeout_s,
+    )
+    hears = broker is not None
+    collector.tellers.append(
+        Heartbeat(database_url, now, client_id, polls=polls, hears=hears)
     )
     collector.refresh_every_s, collector.polls = refresh_every_s, polls
     collector.on_meters = on_meters
@@ -125,6 +139,7 @@ class _Collector:
         counts: Counters,
         *,
         journal: Journal | None,
+        polled: dict[int, PolledMeter] | None,
         on_ready: Callable[[], None],
         timeout_s: float,
     ) -> None:
@@ -133,7 +148,6 @@ class _Collector:
         self._on_ready: Callable[[], None] | None = on_ready
         self._queue = ParcelQueue()
         self._writer = Writer(self._queue, database_url, counts)
-        self._ledger = Ledger(database_url, counts, now)
         self._clocks = Clocks(database_url)
         self._journaled: Journaled | None = None
         if journal is not None:
@@ -146,6 +160,7 @@ class _Collector:
             self._publish,
             self._presences.note,
         )
+        faring = Faring(database_url)
         self._stranger_came = asyncio.Event()
         self._group = asyncio.TaskGroup()
         self._polls = Polls(
@@ -155,7 +170,17 @@ class _Collector:
             now,
             timeout_s=timeout_s,
             on_drift=self._clocks.note,
+            on_events=faring.note,
+            store=RecordedIntervals(database_url).store,
+            polled=polled,
         )
+        faring.troubles = self._polls.troubles
+        self.tellers: list[Teller] = [
+            Ledger(database_url, counts, now),
+            self._clocks,
+            self._presences,
+            faring,
+        ]
         self.ears: Ears | None = None
 
     def is_ready(self) -> None:
@@ -185,9 +210,8 @@ class _Collector:
             async with self._group as group:
                 group.create_task(self._watch_meters(), name="watch of the meters")
                 group.create_task(self._writer.run(), name="writer")
-                group.create_task(self._ledger.run(), name="ledger")
-                group.create_task(self._clocks.run(), name="clocks")
-                group.create_task(self._presences.run(), name="presences")
+                for teller in self.tellers:
+                    group.create_task(teller.run(), name=teller.name)
                 if self._journaled is not None:
                     group.create_task(self._journaled.run(), name="journal")
         finally:
@@ -226,9 +250,8 @@ class _Collector:
             feeding = asyncio.create_task(self._journaled.feed_last(), name="last feed")
         try:
             await self._writer.drain(feeding)
-            await self._ledger.tell()
-            await self._clocks.tell()
-            await self._presences.tell()
+            for teller in self.tellers:
+                await teller.tell()
         finally:
             if feeding is not None:
                 feeding.cancel()

@@ -15,7 +15,7 @@ class Teller(ABC):
     """Keeps something until it is told; where the database is away, a little longer."""
 
     def __init__(self, what: str, every_s: float) -> None:
-        self._what, self._every_s = what, every_s
+        self.name, self._every_s = what, every_s
         self._is_telling = asyncio.Lock()
 
     async def run(self) -> None:
@@ -26,7 +26,7 @@ class Teller(ABC):
         """
         while True:
             await asyncio.sleep(self._every_s)
-            telling = asyncio.create_task(self.tell(), name=f"{self._what} told")
+            telling = asyncio.create_task(self.tell(), name=f"{self.name} told")
             await asyncio.shield(telling)
 
     async def tell(self) -> None:
@@ -35,7 +35,7 @@ class Teller(ABC):
             try:
                 await self._tell()
             except (DatabaseError, psycopg.Error) as exc:  # the writer says it is away
-                log.debug("The %s are told of later: %s", self._what, exc)
+                log.debug("The %s are told of later: %s", self.name, exc)
 
     @abstractmethod
     async def _tell(self) -> None:

@@ -16,6 +16,7 @@ from alerts.meter_clock import LIMIT_S
 from collector.mqtt.broker import BrokerAddress, MqttError
 from collector.mqtt.publish import connected
 from keywatt import embedded
+from keywatt.faring import Faring, load_faring
 from keywatt.lengths import in_words
 from keywatt.settings import Settings
 from storage.database import DatabaseError, connect, place
@@ -106,11 +107,60 @@ def _server(conn: Connection[TupleRow], url: str) -> Iterator[Check]:
 def _data(conn: Connection[TupleRow], now: datetime) -> Iterator[Check]:
     if load_server(conn).pending_migrations:
         return  # the tables asked for below may not be there yet
+    faring = load_faring(conn, now)
+    yield _collectors(faring)
     yield _meters(conn, now)
+    yield _polling(faring)
+    yield _events(faring)
     yield _clocks(conn, now)
     yield _settling(conn)
     yield _collected(conn, now)
     yield _quarantine(conn, now)
+
+
+def _collectors(faring: Faring) -> Check:
+    gone = [beat for beat in faring.collectors if not faring.is_there(beat)]
+    there = len(faring.collectors) - len(gone)
+    if not gone:
+        text = f"{there} there." if there else "None has said that it is there."
+        return Check(verdict=Verdict.OK, subject="collectors", text=text)
+    named = ", ".join(f"{b.collector} (last {b.beat_at:%Y-%m-%d %H:%M})" for b in gone)
+    return Check(
+        verdict=Verdict.WARN,
+        subject="collectors",
+        text=f"{there} there, not there: {named} UTC.",
+        remedy="Start it again: keywatt collect, under the same KEYWATT_COLLECTOR_NAME",
+    )
+
+
+def _polling(faring: Faring) -> Check:
+    failing = [one for one in faring.troubles if one.text]
+    holes = len(faring.troubles) - len(failing)
+    named = "; ".join(f"{m.serial}: {m.text}" for m in failing[:_MOST_NAMED])
+    more = f"; and {len(failing) - _MOST_NAMED} more" if failing[_MOST_NAMED:] else ""
+    lacking = f" {holes} lack quantities of their type." if holes else ""
+    text = f"{len(failing)} are not read now: {named}{more}." if failing else ""
+    return Check(
+        verdict=Verdict.WARN if failing else Verdict.OK,
+        subject="polling",
+        text=f"{text}{lacking}".strip() or "No polled meter is in trouble.",
+        remedy="keywatt status shows them all." if failing else None,
+    )
+
+
+def _events(faring: Faring) -> Check:
+    events = faring.events
+    if not events:
+        text = "No meter says that something is wrong with it."
+        return Check(verdict=Verdict.OK, subject="events", text=text)
+    named = ", ".join(f"{one.serial} ({one.code})" for one in events[:_MOST_NAMED])
+    more = f" and {len(events) - _MOST_NAMED} more" if events[_MOST_NAMED:] else ""
+    return Check(
+        verdict=Verdict.WARN,
+        subject="events",
+        text=f"Meters say so of themselves: {named}{more}.",
+        remedy="keywatt status shows them all.",
+    )
 
 
 def _meters(conn: Connection[TupleRow], now: datetime) -> Check:

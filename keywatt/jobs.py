@@ -42,6 +42,7 @@ from storage.database import DatabaseError, connect, connect_async
 from storage.dirty import mark_touched
 from storage.intervals import refresh_hourly
 from storage.judging import points_due
+from storage.meter_events import forget_events
 from storage.retention import Retention
 
 log = logging.getLogger(__name__)
@@ -241,6 +242,7 @@ class _Worker:
         with connect(self._url) as conn:
             judge_meters(conn, now, speed=self._speed)
             forget_drifts(conn, now)
+            forget_events(conn, now)
             conn.commit()
         self._keeper.look(now)
 

@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from keywatt.faring import Faring, load_faring
 from meters.refusal import Reason
 from storage.health import load_outcomes
 from storage.meter_counts import load_tallies
@@ -108,6 +109,7 @@ class Status:
     collector: Collector | None
     why_not: str | None
     """Why the collector cannot be asked, where it cannot."""
+    faring: Faring
 
     def shown(self) -> dict[str, object]:
         """Lay it out for scripts."""
@@ -124,6 +126,7 @@ class Status:
             "meters": [line.shown() for line in self.meters],
             "journal": journal,
             "collector": self.why_not or "answers",
+            **self.faring.shown(),
         }
 
 
@@ -176,6 +179,7 @@ def look(
         meters=sorted(meters, key=lambda m: (-m.trouble, m.meter)),
         collector=collector,
         why_not=why_not,
+        faring=load_faring(conn, now),
     )
 
 

@@ -149,6 +149,9 @@ def _record(
             profile, form, value, is_register=log.holds == "registers"
         )
         _lay(words, form.offset, laid)
+    flag = log.power_failure
+    if flag is not None and record.power_failure == bool(flag.when):
+        words[flag.offset] |= 1 << flag.bit
     return words
 
 

@@ -120,7 +120,15 @@ def decode_load_profile(
             measured_at += timedelta(seconds=log.interval_s)
         number = request.numbers[place] if request.numbers else None
         values = _values(profile, own)
-        records.append(LogRecord(measured_at=measured_at, values=values, number=number))
+        failed = log.power_failure is not None and log.power_failure.is_on(own)
+        records.append(
+            LogRecord(
+                measured_at=measured_at,
+                values=values,
+                number=number,
+                power_failure=failed,
+            )
+        )
     return tuple(records)
 
 

@@ -6,6 +6,7 @@ whatever record was selected by writing to the meter: its sequence number (SATEC
 ENTES), its age (ABB, demand), or a time (ABB A43, load profile).
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -13,7 +14,7 @@ from pydantic import Field, model_validator
 from meters.encoding import Encoding
 from meters.form import refuse_repeats
 from meters.modbus_parts import ADDRESSES, ClockEncoding, Measured, Placed, TimeForm
-from meters.profile_form import FROM_TEXT
+from meters.profile_form import FROM_TEXT, Strict
 
 _Whole = Literal["uint16", "uint32"]
 
@@ -30,6 +31,21 @@ class RecordField(Measured):
 
     offset: int = Field(ge=0, lt=125)
     """From the record's first register."""
+
+
+class RecordFlag(Strict):
+    """A bit of a record by which the meter says something of the interval."""
+
+    offset: int = Field(ge=0, lt=125)
+    """Of its word, from the record's first register."""
+    bit: int = Field(ge=0, lt=16)
+    """0 is the least significant."""
+    when: Literal[0, 1] = 1
+    """What the bit is where it is so."""
+
+    def is_on(self, record: Sequence[int]) -> bool:
+        """Whether a record's words say so."""
+        return (record[self.offset] >> self.bit & 1) == self.when
 
 
 class Pointer(Placed):
@@ -100,6 +116,8 @@ class LoadProfile(Placed):
     """How many records the window shows at once."""
     time: RecordTime
     fields: Annotated[tuple[RecordField, ...], FROM_TEXT] = Field(min_length=1)
+    power_failure: RecordFlag | None = None
+    """Of `intervals`: the supply was off for some of the interval."""
     newest: Newest | None = None
     count: Pointer | None = None
     """How many records there are; without it, as many as the capacity."""
@@ -140,6 +158,11 @@ class LoadProfile(Placed):
         parts: list[RecordTime | RecordField] = [self.time, *self.fields]
         for part in parts:
             if part.offset + part.words > self.record_words:
+                raise ValueError(f"a record has {self.record_words} registers only")
+        if self.power_failure is not None:
+            if self.holds == "registers":
+                raise ValueError("power_failure is of intervals, not of registers")
+            if self.power_failure.offset >= self.record_words:
                 raise ValueError(f"a record has {self.record_words} registers only")
         if self.address + self.span > ADDRESSES:
             raise ValueError("runs past the last register, 65535")

@@ -19,6 +19,8 @@ class LogRecord:
     says `holds = "intervals"`, the energy of the interval before it alone."""
     number: int | None = None
     """Counting up with time; None where the meter selects by time."""
+    power_failure: bool = False
+    """The meter marked that the supply was off for some of the interval."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,7 +12,7 @@ from reports.alert_views import AlertView
 from reports.load_curve import LoadCurve
 
 LATE_AFTER = timedelta(minutes=30)
-"""Two quarter-hours without a reading (METHODS §6, comms loss)."""
+"""Two quarter-hours without a reading (docs/methods.md, Silence)."""
 _RECENT = 4
 
 

@@ -1,6 +1,6 @@
 """The demo's key accounts: who they are, which meters they have, what they run.
 
-All of it is invented. The tariff's prices are those of METHODS.md §4.1 and §5.
+All of it is invented, the tariff's prices too.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Alerts with their whole history, and planned changes."""
+"""Alerts of points with their whole history, and planned changes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -117,7 +117,7 @@ def set_state(
 SELECT_ALERT = """
     SELECT alert_id, account_id, point_id, kind, state, opened_at, resolved_at, code,
            figures
-      FROM alert WHERE alert_id = %(alert_id)s
+      FROM alert WHERE alert_id = %(alert_id)s AND point_id IS NOT NULL
        FOR UPDATE
 """
 SELECT_STANDING = """

@@ -79,16 +79,21 @@ class Untold:
     point: str
 
 
-# The same of one channel.
+# The same of one channel. What stands behind many points is of no account: its code is
+# one that no account can have, its times are told as those of most accounts.
 SELECT_UNTOLD = """
     SELECT event_id, attempts, alert_id, action, at, who, why, kind, alert.code,
-           figures, opened_at, account.code AS account_code,
-           account.name AS account_name, time_zone, point.name AS point
+           figures, opened_at, coalesce(account.code, '_site') AS account_code,
+           coalesce(account.name, 'Keywatt') AS account_name,
+           coalesce(account.time_zone,
+                    (SELECT mode() WITHIN GROUP (ORDER BY every.time_zone)
+                       FROM account AS every), 'UTC') AS time_zone,
+           coalesce(point.name, subject) AS point
       FROM delivery
       JOIN alert_event USING (event_id)
       JOIN alert USING (alert_id)
-      JOIN point USING (point_id)
-      JOIN account ON account.account_id = alert.account_id
+      LEFT JOIN point USING (point_id)
+      LEFT JOIN account ON account.account_id = alert.account_id
      WHERE channel = %(channel)s AND delivered_at IS NULL
        AND coalesce(next_try_at <= clock_timestamp(), true)
        AND (resolved_at IS NULL OR resolved_at > %(since)s)

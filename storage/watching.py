@@ -31,6 +31,9 @@ class WatchedMeter:
     """When its last will said that it is offline; None = it did not, or not since."""
     online_at: datetime | None = None
     """When the meter said that it is online again; None = it did not, or not since."""
+    transport: str = "mqtt"
+    bus: str | None = None
+    """host:port or serial line of a polled meter."""
 
     @property
     def offline_now_at(self) -> datetime | None:
@@ -47,7 +50,8 @@ SELECT_WATCHED = """
            poll_every_s AS every_s, installed_at, newest.received_at AS heard_at,
            newest.measured_at, clock.compared_at, clock.drift_s,
            CASE WHEN NOT is_online THEN changed_at END AS offline_at,
-           CASE WHEN is_online THEN changed_at END AS online_at
+           CASE WHEN is_online THEN changed_at END AS online_at, transport,
+           coalesce(device, host || ':' || port) AS bus
       FROM meter
       JOIN installation USING (meter_id)
       JOIN point USING (point_id)
@@ -75,11 +79,18 @@ def load_watched(
         return cur.execute(SELECT_WATCHED, asked).fetchall()
 
 
+# Where a gateway or a collector was away, its alert stands for those of all meters.
 SELECT_SILENCES = """
     SELECT coalesce((figures ->> 'since_at')::timestamptz, opened_at), resolved_at
       FROM alert
-     WHERE point_id = %(point_id)s AND kind = 'meter-silent'
-       AND coalesce(resolved_at > %(start)s, true)
+     WHERE coalesce(resolved_at > %(start)s, true)
+       AND (point_id = %(point_id)s AND kind = 'meter-silent'
+            OR kind IN ('gateway-silent', 'collector-silent')
+               AND EXISTS (
+                   SELECT FROM meter JOIN installation USING (meter_id)
+                    WHERE installation.point_id = %(point_id)s
+                      AND (subject = coalesce(device, host || ':' || port)
+                           OR figures ->> 'transports' LIKE '%%' || transport || '%%')))
      ORDER BY 1
 """
 

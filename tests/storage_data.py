@@ -14,7 +14,10 @@ from meters.quantity import COLUMN, QUANTITIES, Quantity
 from meters.reading import ReadingBatch, utc_us
 from meters.refusal import Refusal
 from storage.clocks import store_drifts
+from storage.collector_beats import CollectorBeat, store_beat
 from storage.database import connect_async
+from storage.meter_events import ToldEvents, store_events
+from storage.meter_troubles import Trouble, store_troubles
 from storage.presence import store_presences
 from storage.reading_store import Written, write_batch
 from tests.fix_timescale import Store
@@ -141,5 +144,23 @@ def tell_presence(store: Store, *presences: Presence) -> None:
     async def work() -> None:
         async with await connect_async(store.url) as conn:
             await store_presences(conn, presences)
+
+    asyncio.run(work())
+
+
+def tell_faring(store: Store, meter_id: int, at: datetime) -> None:
+    """Store a collector's beat, a meter's trouble, and what it says of itself."""
+    beat = CollectorBeat(
+        collector="north", polls=True, hears=True, since_at=at, beat_at=at
+    )
+    told = ToldEvents(
+        meter_id=meter_id, at=at, events=[("cover-open", "register 7")], raw=b"\0\1"
+    )
+
+    async def work() -> None:
+        async with await connect_async(store.url) as conn:
+            await store_beat(conn, beat)
+            await store_troubles(conn, [(meter_id, Trouble(since_at=at))], {99})
+            await store_events(conn, [told])
 
     asyncio.run(work())

@@ -78,6 +78,7 @@ async def _poll(
             lambda: from_utc_us(now_ms() * 1000),
             timeout_s=_TIMEOUT_S,
             on_drift=lambda _: None,
+            on_events=lambda _: None,
         )
         await polls.follow([], meters, {}, {})
         while loop.time() < length_s:

@@ -14,7 +14,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from collector.counting.counts import Counters, Counts
+from collector.counting.faring_metrics import FaringMetrics
 from collector.journal.journal import Journal
+from collector.modbus.polled import PolledMeter
 from meters.meter import Meter, Transport
 
 Labels = tuple[str, ...]
@@ -44,6 +46,7 @@ class Metrics:
         counts: Counters,
         journal: Journal | None = None,
         *,
+        polled: Mapping[int, PolledMeter] | None = None,
         per_meter: bool = True,
     ) -> None:
         self.registry = CollectorRegistry()
@@ -54,6 +57,8 @@ class Metrics:
         if per_meter:
             labels = ("transport", "bus", "meter")
             self._register("keywatt_meter_readings", labels, self._by_meter)
+        if polled is not None:
+            self.registry.register(FaringMetrics(polled, per_meter=per_meter))
         if journal is not None:
             self.registry.register(_JournalMetrics(journal))
 

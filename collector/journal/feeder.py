@@ -29,6 +29,9 @@ Now = Callable[[], datetime]
 _MOST_READINGS, _MOST_REFUSALS = 4096, 64
 """Of one record: some megabytes at most."""
 _TELL_TOLL_EVERY_S = 10.0
+_TOLL_REST = 4.0
+"""Between two times that the toll is saved, as a multiple of what the last one took:
+however many readings are refused, that takes a fifth of one thread."""
 _READ_AGAIN_S = 1.0
 
 
@@ -54,6 +57,8 @@ class Journaled:
         """Out of the journal, and not in the queue yet."""
         self._under_way: deque[_Stretch] = deque()
         self._said = ""
+        self._saving: asyncio.Task[None] | None = None
+        self._toll_rests_until = 0.0
 
     @property
     def waiting(self) -> int:
@@ -71,11 +76,11 @@ class Journaled:
             try:
                 await self._journal.append(part)
             except NotKeptError as exc:
-                self._not_kept(part, str(exc))
+                await self._not_kept(part, str(exc))
             else:
                 self._said = ""
 
-    def _not_kept(self, parcel: Parcel, why: str) -> None:
+    async def _not_kept(self, parcel: Parcel, why: str) -> None:
         is_refused = self._queue.is_full
         if why != self._said:
             what = "are refused" if is_refused else "go unkept to the database"
@@ -83,8 +88,31 @@ class Journaled:
         self._said = why
         if is_refused:
             self._toll.add(parcel)
+            await self._saved()
         else:
             self._queue.put_nowait(parcel)
+
+    async def _saved(self) -> None:
+        """Wait until the toll as it is now is on the disk, or that takes nothing.
+
+        A kill then forgets no more than what no poller was told of. Whoever comes while
+        one waits is saved with it.
+        """
+        if self._saving is None:
+            self._saving = asyncio.create_task(self._save_soon(), name="toll saved")
+        # A poller that is stopped meanwhile must not stop it for the others.
+        await asyncio.shield(self._saving)
+
+    async def _save_soon(self) -> None:
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(self._toll_rests_until - loop.time())
+        self._saving = None  # what is added from now on waits for the next
+        begun = loop.time()
+        await self._save_toll()
+        self._toll_rests_until = loop.time() + _TOLL_REST * (loop.time() - begun)
+
+    async def _save_toll(self) -> None:
+        await self._journal.in_thread(partial(self._toll.save, self._toll.unsaved))
 
     async def run(self) -> None:
         """Feed the writer, and tell of the toll, until cancelled."""
@@ -118,7 +146,9 @@ class Journaled:
 
     async def close(self) -> None:
         """Keep what is left for the next start."""
-        await self._journal.in_thread(self._toll.save)
+        if self._saving is not None:
+            await self._saving
+        await self._save_toll()
         await self._journal.close()
 
     def _parcels(self, pieces: Sequence[Frame | Lost]) -> Sequence[Parcel]:
@@ -181,7 +211,7 @@ class Journaled:
 
     async def tell_toll(self) -> None:
         """Save the toll, and put it into the queue where that has room."""
-        await self._journal.in_thread(self._toll.save)
+        await self._save_toll()
         if not self._queue.is_full:
             for parcel in self._toll.told():
                 self._queue.put_nowait(parcel)

@@ -8,7 +8,7 @@ readings count as waiting.
 import logging
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,15 @@ class _Sum:
         self.readings += readings
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What was refused and is not told, as it stood at a moment."""
+
+    telling: Sequence[Refusal]
+    """Told already, and not committed yet."""
+    sums: Sequence[tuple[int | None, _Sum]]
+
+
 class Toll:
     """What was refused and is not in the database yet."""
 
@@ -67,12 +76,23 @@ class Toll:
             self._sum(refusal.meter_id).add(received_us, refusal.readings)
         self._is_saved = False
 
+    @property
+    def unsaved(self) -> Left | None:
+        """What `save` has to keep now; None where all of it is kept."""
+        if self._is_saved:
+            return None
+        self._is_saved = True
+        # Copied, for `save` runs in a thread while more is added.
+        sums = [(key, replace(one)) for key, one in self._sums.items()]
+        return Left(self._telling, sums)
+
     def told(self) -> Iterator[Parcel]:
         """Return parcels that tell it; nothing while earlier ones are not committed."""
         if self._parcels_out:
             return
         if not self._telling:
-            self._telling, self._sums = self._refusals(), {}
+            self._telling = [self._refusal(*one) for one in self._sums.items()]
+            self._sums = {}
         for first in range(0, len(self._telling), _AT_ONCE):
             self._parcels_out += 1
             yield Parcel(
@@ -81,12 +101,11 @@ class Toll:
                 done=self._is_told,
             )
 
-    def save(self) -> None:
-        """Keep it for the next start; blocks."""
-        if self._is_saved:
+    def save(self, left: Left | None) -> None:
+        """Keep what is left for the next start; blocks."""
+        if left is None:
             return
-        self._is_saved = True
-        refusals = [*self._telling, *self._refusals()]
+        refusals = [*left.telling, *(self._refusal(*one) for one in left.sums)]
         try:
             self._replace(refusals)
         except OSError as exc:
@@ -121,9 +140,6 @@ class Toll:
 
     def _sum(self, meter_id: int | None) -> _Sum:
         return self._sums.setdefault(meter_id, _Sum())
-
-    def _refusals(self) -> list[Refusal]:
-        return [self._refusal(*item) for item in list(self._sums.items())]
 
     def _refusal(self, meter_id: int | None, one: _Sum) -> Refusal:
         first, last = from_utc_us(one.first_us), from_utc_us(one.last_us)

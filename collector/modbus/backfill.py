@@ -2,19 +2,21 @@
 
 A gap is the time between two readings where polls were missed. Where the meter keeps
 interval records, those of a gap are asked for after its polls, a few requests each
-time, when nobody else wants the bus. They become readings of the same meter, marked as
-`Source.LOAD_PROFILE`; one that is there already changes nothing.
+time, when nobody else wants the bus. Where they are what registers showed, they become
+readings of the same meter, marked as `Source.LOAD_PROFILE`; where they are the energy
+of each interval, they are stored as that. One that is there already changes nothing.
 """
 
 import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from collector.modbus.failure import Failure, MeterError
+from collector.modbus.gap import Gap, gap_of
+from collector.modbus.recorded import NotStoredError, intervals_of
 from collector.modbus.turns import Asking, Rank
 from collector.parcel import Parcel
 from meters.blocks import Block
@@ -31,8 +33,9 @@ from meters.load_profile import (
 )
 from meters.meter import Meter, Transport
 from meters.modbus_profile import ModbusProfile
-from meters.reading import Reading, Source, utc_us
+from meters.reading import Reading, Source
 from meters.refusal import Refusal
+from storage.meter_intervals import MeterIntervals
 
 log = logging.getLogger(__name__)
 
@@ -41,26 +44,10 @@ _MOST_GAPS = 1000
 """Of one meter: the oldest is forgotten, its memory would no longer have it."""
 _MOST_REFUSALS = 3
 """In a row; then a gap is left as it is."""
+_REST_S = 30.0
+"""Where the database takes no intervals."""
 _PASSING = {Failure.NO_TIME, Failure.NO_CONNECTION}
 """What says nothing of the meter's memory."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """A time without readings, by the clock that the meter's readings go by."""
-
-    since: datetime
-    """Of the last reading before it."""
-    until: datetime
-    """Of the first reading after it."""
-
-    def holds(self, moment: datetime) -> bool:
-        """Whether a moment lies within."""
-        return self.since < moment < self.until
-
-    def __str__(self) -> str:
-        """Say it to people."""
-        return f"from {self.since:%Y-%m-%d %H:%M} to {self.until:%Y-%m-%d %H:%M} UTC"
 
 
 class Bus(Protocol):
@@ -83,6 +70,10 @@ class Bus(Protocol):
         ...
 
 
+Store = Callable[[MeterIntervals, datetime], Awaitable[int]]
+"""Commits intervals and when they were received; raises NotStoredError."""
+
+
 class Backfill:
     """The gaps of one meter."""
 
@@ -93,9 +84,11 @@ class Backfill:
         bus: Bus,
         now: Callable[[], datetime],
         put: Callable[[Parcel], Awaitable[None]],
+        *,
+        store: Store | None = None,
     ) -> None:
         self._meter, self._profile, self._bus, self._now = meter, profile, bus, now
-        self._put = put
+        self._put, self._store = put, store
         self._gaps: deque[Gap] = deque(maxlen=_MOST_GAPS)
         self._state: LogState | None = None
         self._state_is_good_until = 0.0
@@ -103,6 +96,7 @@ class Backfill:
         """Of the gap in hand: what was read before the state was asked for anew."""
         self._filled = 0
         self._refusals = 0
+        self._rests_until = float("-inf")
 
     @property
     def waits(self) -> bool:
@@ -119,13 +113,11 @@ class Backfill:
 
         """
         memory = self._profile.load_profile
-        # Energy of intervals alone is no reading of a register.
-        if memory is None or memory.holds != "registers":
+        if memory is None or (memory.holds == "intervals" and self._store is None):
             return
-        interval_us = memory.interval_s * 1_000_000
-        first_us = (utc_us(since) // interval_us + 1) * interval_us
-        if first_us < utc_us(until):
-            self._gaps.append(Gap(since, until))
+        gap = gap_of(memory, since, until)
+        if gap is not None:
+            self._gaps.append(gap)
 
     def forget(self) -> None:
         """Ask for nothing more."""
@@ -142,16 +134,32 @@ class Backfill:
         """
         loop = asyncio.get_running_loop()
         for _ in range(REQUESTS_A_POLL):
-            if not self._gaps or loop.time() >= latest:
+            if not self._can_go_on or loop.time() >= latest:
                 return
             try:
                 await self._step(self._gaps[0], latest)
+            except NotStoredError as exc:
+                self._is_not_stored(str(exc))
+                return
             except (MeterError, DecodeError) as exc:
                 is_no_fault = isinstance(exc, MeterError) and exc.failure in _PASSING
                 if not is_no_fault:
                     self._is_refused(str(exc))
                 return
             self._refusals = 0
+
+    @property
+    def _can_go_on(self) -> bool:
+        """Whether there is a gap all of whose records are made."""
+        if not self._gaps or asyncio.get_running_loop().time() < self._rests_until:
+            return False
+        return self._gaps[0].is_recorded(self._now())
+
+    def _is_not_stored(self, text: str) -> None:
+        """Leave the gap for a while; what was read of it is read again."""
+        self._rests_until = asyncio.get_running_loop().time() + _REST_S
+        self._state, self._filled = None, 0
+        log.debug("Intervals of meter %s wait: %s", self._meter.serial, text)
 
     def _is_refused(self, text: str) -> None:
         """Leave a gap that the meter will not fill."""
@@ -171,15 +179,30 @@ class Backfill:
         """Ask once for what is left of a gap."""
         state = await self._known(latest)
         since = self._read_to or gap.since
-        requests = plan_load_profile(self._profile, state, since, gap.until)
+        requests = plan_load_profile(self._profile, state, since, gap.wanted_to)
         if not requests:
             self._has_filled(self._gaps.popleft())
             return
         records = await self._ask(requests[0], latest)
-        self._state = state.after(requests[0], records)
         within = [record for record in records if gap.holds(record.measured_at)]
         if within:
-            await self._put(self._judged(within))
+            await self._hand_on(within)
+        self._state = state.after(requests[0], records)
+
+    async def _hand_on(self, records: Sequence[LogRecord]) -> None:
+        """Pass on what is believed, and what is refused."""
+        memory = self._profile.load_profile
+        if memory is None or memory.holds == "registers":
+            await self._put(self._judged(records))
+            return
+        length = timedelta(seconds=memory.interval_s)
+        at = self._now()
+        believed, refusals = self._checked(records, at, began=length)
+        if refusals:
+            await self._put(Parcel.of(Transport.MODBUS, refusals=refusals))
+        if believed and self._store is not None:
+            intervals = intervals_of(self._meter.meter_id, memory, believed)
+            self._filled += await self._store(intervals, at)
 
     async def _known(self, latest: float) -> LogState:
         """Return what is known of the memory, which goes on recording."""
@@ -198,12 +221,19 @@ class Backfill:
 
     def _has_filled(self, gap: Gap) -> None:
         log.info(
-            "The memory of meter %s had %d readings for the gap %s.",
+            "The memory of meter %s had %d %s for the gap %s.",
             self._meter.serial,
             self._filled,
+            self._what,
             gap,
         )
         self._filled, self._state, self._read_to = 0, None, None
+
+    @property
+    def _what(self) -> str:
+        memory = self._profile.load_profile
+        is_readings = memory is None or memory.holds == "registers"
+        return "readings" if is_readings else "intervals"
 
     async def _ask(self, request: LogRequest, latest: float) -> Sequence[LogRecord]:
         """Select, where the meter wants that, and read."""
@@ -229,26 +259,38 @@ class Backfill:
         )
 
     def _judged(self, records: Sequence[LogRecord]) -> Parcel:
-        """Make a parcel of records."""
-        readings: list[Reading] = []
-        refusals: list[Refusal] = []
+        """Make a parcel of what registers showed."""
         at = self._now()
-        for record in records:
-            fault = check(self._meter, record.measured_at, record.values, at)
-            if fault is None:
-                readings.append(
-                    Reading(
-                        meter_id=self._meter.meter_id,
-                        measured_at=record.measured_at,
-                        received_at=at,
-                        values=record.values,
-                    )
-                )
-            else:
-                refusals.append(self._refusal(record, fault, at))
+        believed, refusals = self._checked(records, at)
+        readings = [
+            Reading(
+                meter_id=self._meter.meter_id,
+                measured_at=record.measured_at,
+                received_at=at,
+                values=record.values,
+            )
+            for record in believed
+        ]
         self._filled += len(readings)
         source = Source.LOAD_PROFILE
         return Parcel.of(Transport.MODBUS, readings, refusals, source=source)
+
+    def _checked(
+        self,
+        records: Sequence[LogRecord],
+        at: datetime,
+        began: timedelta = timedelta(0),
+    ) -> tuple[list[LogRecord], list[Refusal]]:
+        """Tell believable records from others; `began` so long before their time."""
+        believed: list[LogRecord] = []
+        refusals: list[Refusal] = []
+        for record in records:
+            fault = check(self._meter, record.measured_at - began, record.values, at)
+            if fault is None:
+                believed.append(record)
+            else:
+                refusals.append(self._refusal(record, fault, at))
+        return believed, refusals
 
     def _refusal(self, record: LogRecord, fault: Objection, at: datetime) -> Refusal:
         return Refusal(

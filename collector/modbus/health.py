@@ -24,19 +24,29 @@ class Health:
     requests: int = 0
     trouble: str = ""
     """Why it is not read now, one sentence; empty while it answers."""
+    trouble_since: datetime | None = None
+    """By our clock."""
     answered_at: datetime | None = None
     """By our clock."""
     drift: ClockDrift | None = None
     """The newest; None where it has no clock that it trusts."""
-    events: frozenset[MeterEvent] = frozenset()
-    """What it says of itself."""
+    events: frozenset[MeterEvent] | None = None
+    """What it says of itself; None: it was not asked yet, or says nothing."""
     missing: tuple[str, ...] = ()
     """Quantities that this meter does not have, though its type does."""
+    missing_since: datetime | None = None
+    """By our clock."""
     breaker: Breaker = field(default_factory=Breaker)
     cost_s: float = 0.0
     """What a poll of it takes the bus, about. [s]"""
     missed: int = 0
     """How many times in a row its bus had no time for it."""
+
+    def ails(self, why: str, at: datetime) -> None:
+        """Take note of why it is not read now."""
+        if not self.trouble:
+            self.trouble_since = at
+        self.trouble = why
 
     def took(self, spent_s: float) -> None:
         """Take note of a poll: what is dear is so at once, what is cheap after some."""

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from collector.modbus.backfill import Store
 from collector.modbus.breaker import Breaker
 from collector.modbus.drift import ClockDrift
+from collector.modbus.events import told_events
 from collector.modbus.failure import Failure, MeterError
 from collector.modbus.health import Health
 from collector.modbus.holes import Plan, Words, may_have_holes
@@ -22,9 +24,11 @@ from meters.bounds import after_removal, check
 from meters.decode import Decoded, DecodeError, decode_blocks
 from meters.identity import decode_identity
 from meters.meter import Meter, Transport
+from meters.modbus_parts import Status
 from meters.profile import ModbusProfile, SunspecProfile
 from meters.reading import Reading, Source
 from meters.refusal import Reason, Refusal
+from storage.meter_events import ToldEvents
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +72,7 @@ class Bus(Protocol):
         ...
 
 
-def _nobody(drift: ClockDrift) -> None:
+def _nobody(_told: object) -> None:
     """Nobody wants to know."""
 
 
@@ -83,6 +87,10 @@ class PolledMeter:
     slow_every: int = SLOW_EVERY
     on_drift: Callable[[ClockDrift], None] = _nobody
     """Told at every read of a meter that has a clock."""
+    on_events: Callable[[ToldEvents], None] = _nobody
+    """Told whenever what the meter says of itself is new."""
+    store: Store | None = None
+    """Takes what a memory says of intervals."""
     newest: datetime | None = None
     """When the newest reading was measured; at first, of those that are committed."""
     gaps: Sequence[tuple[datetime, datetime]] = ()
@@ -195,7 +203,8 @@ class PolledMeter:
             decoded = decode_blocks(self.profile, words)
         except DecodeError as exc:
             return self._refused(words, at, Reason.UNDECODABLE, f"{exc}.")
-        self._take_note(decoded, told_at)
+        self._note_events(words, decoded, at)
+        self._note_clock(decoded, told_at)
         measured_at = decoded.measured_at or at
         fault = after_removal(self.meter, at, "present")
         fault = fault or check(self.meter, measured_at, decoded.values, at)
@@ -210,9 +219,30 @@ class PolledMeter:
         self.newest = measured_at
         return Parcel.of(Transport.MODBUS, [reading], source=Source.POLLED)
 
-    def _take_note(self, decoded: Decoded, told_at: datetime | None) -> None:
-        """Keep what the meter says of itself."""
-        self.health.events = decoded.events
+    def _note_events(self, words: Words, decoded: Decoded, at: datetime) -> None:
+        """Keep what the meter says of itself, as far as it was asked, and tell it."""
+        if not self.profile.events:
+            return
+        read = [
+            (part, words[block][part.address - block.address :][: part.words])
+            for block in words
+            for part in block.registers
+            if isinstance(part, Status)
+        ]
+        asked = {event.code for status, _ in read for event in status.events}
+        if not asked:
+            return
+        before = self.health.events
+        self.health.events = frozenset(
+            ((before or frozenset()) - asked) | decoded.events
+        )
+        if self.health.events != before:
+            self.on_events(
+                told_events(self.meter.meter_id, at, self.health.events, read)
+            )
+
+    def _note_clock(self, decoded: Decoded, told_at: datetime | None) -> None:
+        """Compare the meter's clock with ours."""
         if told_at is None or decoded.measured_at is None:
             return
         drift = ClockDrift(

@@ -48,7 +48,7 @@ async def poll(polled: PolledMeter, out: Sink, counts: Counts, now: Now) -> None
     meter must not end the collecting of all.
     """
     meter = polled.meter
-    with polled.bus.turns.member(meter.meter_id, meter.poll_every_s):
+    with polled.bus.turns.member(meter.poll_every_s):
         try:
             await _Poll(polled, out, counts, now).run()
         finally:
@@ -64,7 +64,8 @@ class _Poll:
         self._polled, self._out, self._counts, self._now = polled, out, counts, now
         self._health = polled.health
         self._backfill = Backfill(
-            polled.meter, polled.profile, polled.bus, now, self._put
+            *(polled.meter, polled.profile, polled.bus, now, self._put),
+            store=polled.store,
         )
         for since, until in polled.gaps:
             self._backfill.want(since, until)
@@ -120,7 +121,7 @@ class _Poll:
             self._count(Failure.FAULT)
             if not health.trouble:
                 log.exception("Meter %s cannot be read.", self._polled.meter.serial)
-            health.trouble = repr(exc)
+            health.ails(repr(exc), self._now())
         else:
             self._has_answered(parcel)
             await self._hand_on(parcel)
@@ -197,7 +198,7 @@ class _Poll:
             log.warning("Meter %s could not be asked: %s.", serial, exc)
         elif not health.trouble:
             log.warning("Meter %s stopped answering: %s.", serial, exc)
-        health.trouble = str(exc)
+        health.ails(str(exc), self._now())
 
     def _has_answered(self, parcel: Parcel) -> None:
         health = self._health
@@ -210,7 +211,9 @@ class _Poll:
             health.breaker.succeeded()
         if health.trouble:
             log.info("Meter %s answers again.", self._polled.meter.serial)
-        health.trouble = ""
+        health.trouble, health.trouble_since = "", None
+        if health.missing and health.missing_since is None:
+            health.missing_since = health.answered_at
 
     def _count(self, failure: Failure) -> None:
         self._health.failed[failure] += 1

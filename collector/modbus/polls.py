@@ -6,11 +6,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from collector.counting.counts import TransportCounts
+from collector.modbus.backfill import Store
 from collector.modbus.bus import ModbusBus
 from collector.modbus.drift import ClockDrift
-from collector.modbus.poller import PolledMeter, Sink, poll
+from collector.modbus.polled import PolledMeter
+from collector.modbus.poller import Sink, poll
 from meters.meter import Meter
 from meters.profile import ModbusProfile, ProfileError, load_profile
+from storage.meter_events import ToldEvents
+from storage.meter_troubles import Trouble
 
 log = logging.getLogger(__name__)
 
@@ -30,17 +34,23 @@ class Polls:
         *,
         timeout_s: float,
         on_drift: Callable[[ClockDrift], None],
+        on_events: Callable[[ToldEvents], None],
+        store: Store | None = None,
+        polled: dict[int, PolledMeter] | None = None,
     ) -> None:
         self._group, self._out, self._counts, self._now = group, out, counts, now
-        self._timeout_s, self._on_drift = timeout_s, on_drift
+        self._timeout_s = timeout_s
+        self._on_drift, self._on_events, self._store = on_drift, on_events, store
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._polled: dict[int, Meter] = {}
+        self.polled: dict[int, PolledMeter] = {} if polled is None else polled
+        """Those that are asked, by `meter_id`, for whoever shows how they fare."""
         self._unpolled: dict[int, Meter] = {}
         """Those that should be, but cannot."""
         self._buses: dict[str, ModbusBus] = {}
         self._newest: dict[int, datetime] = {}
         self._gaps: dict[int, Sequence[tuple[datetime, datetime]]] = {}
-        self._said: set[str] = set()
+        self._said: dict[int, Trouble] = {}
+        """Why each of those that cannot be polled is not, as it was said."""
 
     async def follow(
         self,
@@ -70,6 +80,11 @@ class Polls:
             if number % _STARTED_AT_ONCE == 0:
                 await asyncio.sleep(0)  # the others go on meanwhile
 
+    def troubles(self) -> dict[int, Trouble | None]:
+        """Return what ails each meter that should be polled; None: nothing."""
+        fares = {meter_id: trouble_of(one) for meter_id, one in self.polled.items()}
+        return fares | self._said
+
     def close(self) -> None:
         """Close all buses."""
         for bus in self._buses.values():
@@ -79,7 +94,8 @@ class Polls:
         stopping: set[asyncio.Task[None]] = set()
         for meter in gone:
             self._unpolled.pop(meter.meter_id, None)
-            self._polled.pop(meter.meter_id, None)
+            self._said.pop(meter.meter_id, None)
+            self.polled.pop(meter.meter_id, None)
             task = self._tasks.pop(meter.meter_id, None)
             if task is not None:
                 task.cancel()
@@ -87,7 +103,7 @@ class Polls:
         if stopping:  # one that is just connecting would leave its connection open
             await asyncio.wait(stopping, timeout=self._timeout_s)
             self._counts.give_up([meter.meter_id for meter in gone])
-        used = {meter.bus.place for meter in self._polled.values()}
+        used = {polled.meter.bus.place for polled in self.polled.values()}
         for place in self._buses.keys() - used:
             self._buses.pop(place).close()
 
@@ -95,10 +111,11 @@ class Polls:
         """Start to poll one meter; where it cannot be, it is tried again later."""
         polled = self._readable(meter)
         if isinstance(polled, str):
-            self._say_once(f"Meter {meter.serial} cannot be polled: {polled}")
+            self._say_once(meter, polled)
             self._unpolled[meter.meter_id] = meter
             return
-        self._polled[meter.meter_id] = meter
+        self._said.pop(meter.meter_id, None)
+        self.polled[meter.meter_id] = polled
         self._tasks[meter.meter_id] = self._group.create_task(
             poll(polled, self._out, self._counts.of(meter.meter_id), self._now),
             name=f"poll of {meter.serial}",
@@ -126,12 +143,24 @@ class Polls:
                 "there one framing, baud rate, parity and stop bits."
             )
         polled = PolledMeter.of(meter, profile, bus)
-        polled.on_drift = self._on_drift
+        polled.on_drift, polled.on_events = self._on_drift, self._on_events
+        polled.store = self._store
         polled.newest = self._newest.pop(meter.meter_id, None)
         polled.gaps = self._gaps.pop(meter.meter_id, ())
         return polled
 
-    def _say_once(self, text: str) -> None:
-        if text not in self._said:
-            log.error("%s", text)
-        self._said.add(text)
+    def _say_once(self, meter: Meter, why: str) -> None:
+        """Complain, but not again of the same before it was mended."""
+        said = self._said.get(meter.meter_id)
+        if said is None or said.text != why:
+            log.error("Meter %s cannot be polled: %s", meter.serial, why)
+            self._said[meter.meter_id] = Trouble(since_at=self._now(), text=why)
+
+
+def trouble_of(polled: PolledMeter) -> Trouble | None:
+    """Return what ails a meter that is polled; None: nothing."""
+    health = polled.health
+    since = health.trouble_since or health.missing_since
+    if since is None or not (health.trouble or health.missing):
+        return None
+    return Trouble(since_at=since, text=health.trouble, holes=health.missing)

@@ -83,14 +83,18 @@ class Turns:
         """So much may a request take. [s]"""
 
     @contextlib.contextmanager
-    def member(self, meter_id: int, every_s: float) -> Iterator[None]:
-        """Have a meter among those that are asked at their pace."""
-        self._periods[meter_id] = every_s
+    def member(self, every_s: float) -> Iterator[None]:
+        """Have a meter among those that are asked at their pace.
+
+        A meter that comes again while it is still leaving has two places for so long.
+        """
+        place = next(self._numbers)
+        self._periods[place] = every_s
         self._divide()
         try:
             yield
         finally:
-            self._periods.pop(meter_id, None)
+            del self._periods[place]
             self._divide()
 
     def _divide(self) -> None:

@@ -92,6 +92,7 @@ def _collect(settings: "Settings", counts_file: Path | None) -> None:
     from collector.counting.counts import new_counters
     from collector.counting.metrics import Metrics
     from collector.journal.journal import Journal
+    from collector.modbus.polled import PolledMeter
     from collector.run import collect
     from keywatt.demo.tally import write_counts
     from keywatt.running import cancelled_at, migrated, run_until_stopped
@@ -104,13 +105,17 @@ def _collect(settings: "Settings", counts_file: Path | None) -> None:
         settings.journal_folder(), most_bytes=settings.journal_most_mb * 1_000_000
     )
 
-    metrics = Metrics(counters, journal, per_meter=settings.metrics_per_meter)
+    polled: dict[int, PolledMeter] = {}
+    metrics = Metrics(
+        *(counters, journal), polled=polled, per_meter=settings.metrics_per_meter
+    )
 
     async def main(stop: asyncio.Event) -> None:
         work = collect(
             *(url, broker_of(settings), now),
             journal=journal,
             counts=counters,
+            polled=polled,
             on_ready=ready,
             on_meters=metrics.know,
             client_id=settings.collector_name,

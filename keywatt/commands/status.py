@@ -11,7 +11,9 @@ from keywatt.commands.common import AsJson, epilogue, print_json, settings_of
 
 if TYPE_CHECKING:
     from rich.console import Group
+    from rich.table import Table
 
+    from keywatt.faring import Faring
     from keywatt.settings import Settings
     from keywatt.status import Line, Status
 
@@ -23,6 +25,8 @@ _STATUS = epilogue(
     "Asked = stored + repeated + refused + failed + waiting, for each transport, bus "
     "and meter. Meters and buses with the most refused and failed come first. What "
     "waits is known where the collector serves metrics: set KEYWATT_METRICS_PORT.",
+    "Collectors that are not there, meters that are not read or not whole, and what "
+    "meters say of themselves follow below.",
     "The table renews itself until Ctrl-C; --once and --json look once.",
     examples=(
         "keywatt status",
@@ -113,7 +117,7 @@ def _tables(status: "Status", meters: int) -> "Group":
     if status.meters and meters:
         worst = status.meters[:meters]
         parts.append(table("meter", [(str(meter.meter), meter) for meter in worst]))
-    return Group(*parts)
+    return Group(*parts, *_faring(status.faring, meters))
 
 
 def _heading(status: "Status") -> str:
@@ -130,3 +134,28 @@ def _refused(line: "Line") -> str:
     reasons = sorted(line.reasons.items(), key=lambda item: -item[1])
     listed = ", ".join(f"{reason} {readings:,}" for reason, readings in reasons)
     return f"{line.transport} refused: {listed}"
+
+
+def _faring(faring: "Faring", meters: int) -> "list[str | Table]":
+    """Say how collectors and meters fare, as far as not all is well."""
+    from rich.table import Table
+
+    gone = [beat for beat in faring.collectors if not faring.is_there(beat)]
+    parts: list[str | Table] = [
+        f"collector {beat.collector}: not there since {beat.beat_at:%Y-%m-%d %H:%M} UTC"
+        for beat in gone
+    ]
+    parts += faring.sentences()
+    said = [
+        (one.serial, one.since_at, one.text or f"does not have {', '.join(one.holes)}")
+        for one in faring.troubles
+    ]
+    said += [(one.serial, one.at, f"says: {one.code}") for one in faring.events]
+    if said and meters:
+        made = Table(header_style="bold")
+        for column in ("meter", "since (UTC)", f"what ails it ({len(said)})"):
+            made.add_column(column, overflow="fold")
+        for serial, since, text in said[:meters]:
+            made.add_row(serial, f"{since:%Y-%m-%d %H:%M}", text)
+        parts.append(made)
+    return parts

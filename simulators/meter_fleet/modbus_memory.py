@@ -80,6 +80,9 @@ def _record(meter: LightMeter, log: LoadProfile, number: int) -> LogRecord:
     interval_ms = log.interval_s * 1000
     ended_ms = (meter.installed_ms // interval_ms + 1 + number) * interval_ms
     values = {q: _shown(meter, q, ended_ms) for q in REGISTERS if q in meter.gives}
+    if log.holds == "intervals":
+        began_ms = ended_ms - interval_ms
+        values = {q: _counted(meter, q, began_ms, ended_ms) for q in values}
     return LogRecord(
         measured_at=from_utc_us(ended_ms * 1000), values=values, number=number
     )
@@ -88,3 +91,11 @@ def _record(meter: LightMeter, log: LoadProfile, number: int) -> LogRecord:
 def _shown(meter: LightMeter, quantity: Quantity, at_ms: int) -> float:
     numerator, denominator = exact(meter.profile.register_resolution)
     return meter.counts_at(quantity, at_ms) * numerator / denominator
+
+
+def _counted(
+    meter: LightMeter, quantity: Quantity, began_ms: int, ended_ms: int
+) -> float:
+    numerator, denominator = exact(meter.profile.register_resolution)
+    counts = meter.counts_at(quantity, ended_ms) - meter.counts_at(quantity, began_ms)
+    return counts * numerator / denominator

@@ -183,7 +183,7 @@ def steel():
 def test_figures_of_the_steel_plant(steel) -> None:
     kwh, starts_us, _ = steel
     power_kw = kwh * 4
-    # METHODS §1 and §3.
+    # docs/methods.md, Registers and Load figures.
     assert kwh.sum() == pytest.approx(671_433.60, abs=0.005)
     assert load_factor(power_kw) == pytest.approx(0.1879, abs=5e-5)
     highest = peak(power_kw)
@@ -200,7 +200,7 @@ def test_tariff_periods_of_the_steel_plant(steel) -> None:
     kwh, starts_us, seoul = steel
     _, slot = seoul.days_and_slots(starts_us)
     split = tou_split(kwh, slot, THREE_PERIOD.period_of_slot())
-    # METHODS §3, and the bill of §4.1.
+    # docs/methods.md, Load figures and Tariffs.
     assert split == {
         Period.VALLEY: pytest.approx(43_655.43, abs=0.005),
         Period.FLAT: pytest.approx(255_127.54, abs=0.005),

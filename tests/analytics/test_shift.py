@@ -39,7 +39,7 @@ def load_with(heater: ShiftableProcess, base_kw=500.0):
     return load_kw
 
 
-# FlexMeasures toy IV (METHODS §5): EUR/MWh of the hours of a day.
+# FlexMeasures toy IV (docs/methods.md): EUR/MWh of the hours of a day.
 TOY_EUR_MWH = [
     *[10, 11, 12, 15, 18, 17, 10.5, 9, 9.5, 9, 8.5, 10],
     *[8, 5, 4, 4, 5.5, 8, 12, 13, 14, 12.5, 10, 7],

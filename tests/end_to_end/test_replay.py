@@ -137,7 +137,7 @@ def test_clock_changes_on_timescaledb(campus, timescale) -> None:
 
 
 def expect_steel(intervals: Intervals, replay: Replay) -> None:
-    # Sums of the file's columns, January to August (METHODS.md §1).
+    # Sums of the file's columns, January to August (docs/methods.md, Registers).
     assert len(intervals) == 23_328
     assert intervals.import_kwh.sum() == pytest.approx(671_433.60, abs=RESOLUTION)
     assert intervals.lagging_kvarh.sum() == pytest.approx(306_315.73, abs=RESOLUTION)

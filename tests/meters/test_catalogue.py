@@ -192,6 +192,7 @@ CASES: dict[str, tuple[dict[int, tuple[int, ...]], dict[Q, float | None]]] = {
 }
 ELSEWHERE = {
     *("carlo-gavazzi-em340", "eastron-sdm630", "schneider-iem3155"),
+    "keywatt-interval-logger",  # `tests/collector/test_run_intervals.py`
     "keywatt-logger",  # no maker's meter: `test_load_profile.py`
     "sunspec-meter",  # no addresses of its own: `test_sunspec.py`
 }

@@ -125,7 +125,7 @@ def test_another_managers_account_is_refused(conn) -> None:
 
 
 def test_a_year_of_a_steel_plant_gives_the_reference_figures(database) -> None:
-    # METHODS §1: January to August 2018, 671,433.60 kWh, peak 612.56 kW in the
+    # docs/methods.md: January to August 2018, 671,433.60 kWh, peak 612.56 kW in the
     # interval from 2018-01-15 13:30 in Seoul, load factor 0.1879.
     table = pq.read_table(
         shared_data("steel_industry_kr") / "steel_2018_jan_aug.parquet"

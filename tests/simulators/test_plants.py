@@ -157,7 +157,7 @@ def test_what_is_stuck_on_shows_at_night(code) -> None:
     night_us = moments_us(MONDAY)[60:240]
     more_kw = stuck.power_kw(night_us) - plant_of(code).power_kw(night_us)
     peak_kw = plant_of(code).power_kw(moments_us(MONDAY, step_min=15)).max()
-    # METHODS.md §6: what is to be found must leave 6 x 0.04 of the daily peak.
+    # docs/methods.md: what is to be found must leave 6 x 0.04 of the daily peak.
     assert (more_kw > 0.24 * peak_kw).all()
 
 

@@ -31,6 +31,7 @@ from storage import (
     circumstances,
     clocks,
     closures,
+    collector_beats,
     completeness,
     deliveries,
     dirty,
@@ -46,8 +47,11 @@ from storage import (
     marking,
     master,
     meter_counts,
+    meter_events,
+    meter_interval_store,
     meter_intervals,
     meter_list,
+    meter_troubles,
     migrate,
     outages,
     portfolio,
@@ -58,6 +62,7 @@ from storage import (
     rule_sets,
     settled_days,
     settlement_master,
+    site_alerts,
     stored,
     trace,
     watching,
@@ -72,6 +77,7 @@ from tests.storage_data import (
     meter,
     point,
     site,
+    tell_faring,
     tell_presence,
     write,
 )
@@ -89,6 +95,9 @@ WITHIN = {
     "presence.store_presences": "tests.storage_data.tell_presence",
     "meter_list_notes.write_notes": "meter_list.apply_meter_list",
     "outages.insert_outage": "outages.add_outage",
+    "collector_beats.store_beat": "tests.storage_data.tell_faring",
+    "meter_events.store_events": "tests.storage_data.tell_faring",
+    "meter_troubles.store_troubles": "tests.storage_data.tell_faring",
     "other_files.refuse_elsewhere": "site.apply_site",
     "other_files.refuse_shared_address": "site.apply_site",
     "restoring.begin_timescale_restore": "tests.keywatt.test_backup",
@@ -149,6 +158,7 @@ def told(store: Store) -> Answers:
         write(store, batch(8, start=start), [refusal()])
     write(store, batch(9))
     compare(store, 1, [(NOON, 4.0), (NOON - 40 * DAY, 9.0)])
+    tell_faring(store, 1, NOON)
     tell_presence(store, Presence(1, False, NOON), Presence(2, True, NOON))
     with connect(store.url, autocommit=True) as conn:
         conn.prepare_threshold = None
@@ -359,6 +369,7 @@ def ask_about_evidence(ask: Asking) -> None:
     insert = meter_intervals.insert_meter_intervals
     assert ask(insert, own, received_at=NOON + DAY) == 3
     assert ask(insert, own, received_at=NOON + 2 * DAY) == 0
+    assert ask(meter_interval_store.store_recorded, own, NOON + 2 * DAY) == 0
     own.import_kwh[2] = 3.5
     assert ask(insert, own, received_at=NOON + 3 * DAY) == 1
     window = (NOON, NOON + DAY)
@@ -394,6 +405,11 @@ def raise_an_alert(ask: Asking) -> None:
     ends = {"starts_at": NOON, "ends_at": NOON + HOUR, "alert_id": standing.alert_id}
     ask(alerts.add_planned_change, 1, **ends, **said)
     ask(alerts.load_alerts, manager="Li Wei")
+    named = {"kind": "gateway-silent", "code": "gateway-silent", "figures": {}}
+    ask(site_alerts.open_site_alert, "10.0.0.1:502", **named, **said)
+    assert ask(site_alerts.open_site_alert, "10.0.0.1:502", **named, **said) is None
+    (gateway,) = ask(site_alerts.load_site_alerts)
+    ask(site_alerts.lock_site_alert, gateway.alert_id)
     ask(alerts.load_events, standing.alert_id)
     ask(alerts.load_planned_changes, 1, NOON, NOON + DAY)
     ask(portfolio.load_alert_events, [standing.alert_id])
@@ -422,6 +438,12 @@ def ask_about_energy(ask: Asking) -> None:
 def ask_about_health(ask: Asking) -> None:
     ask(clocks.load_clock_hours, 1)
     ask(clocks.forget_drifts, NOON + DAY)
+    ask(collector_beats.load_beats, NOON)
+    ask(collector_beats.note_look, NOON, HOUR)
+    ask(meter_troubles.load_troubles)
+    ask(meter_interval_store.load_starts, 1, LONG_AGO, NOON + DAY)
+    ask(meter_events.load_lasting, NOON)
+    ask(meter_events.forget_events, NOON)
     ask(watching.load_watched, NOON + HOUR)
     ask(watching.load_watched, NOON + HOUR, 1)
     ask(watching.load_silences, 1, NOON)

@@ -104,10 +104,10 @@ def test_a_turn_of_one_that_is_cancelled_goes_to_the_next(when: str) -> None:
 
 def test_a_round_is_shared_by_all_meters_of_a_bus() -> None:
     turns = Turns()
-    with turns.member(1, 10.0):
+    with turns.member(10.0):
         # Alone on its bus a meter may take its time.
         assert turns.most_s == turns.share_s == float("inf")
-        with turns.member(2, 4.0), turns.member(3, 60.0), turns.member(4, 10.0):
+        with turns.member(4.0), turns.member(60.0), turns.member(10.0):
             # The shortest period, 4 s: half of it for one request, and half of it
             # shared by four quick ones, 0.5 s each.
             assert (turns.round_s, turns.most_s, turns.share_s) == (4.0, 2.0, 0.5)
@@ -116,5 +116,15 @@ def test_a_round_is_shared_by_all_meters_of_a_bus() -> None:
 
 def test_a_round_is_not_shorter_than_meters_can_answer() -> None:
     turns = Turns()
-    with turns.member(1, 1e-6), turns.member(2, 1e-6):
+    with turns.member(1e-6), turns.member(1e-6):
         assert (turns.round_s, turns.most_s) == (0.5, 0.25)
+
+
+def test_a_meter_that_leaves_late_does_not_take_the_place_of_its_return() -> None:
+    turns = Turns()
+    late = turns.member(10.0)
+    late.__enter__()
+    with turns.member(4.0), turns.member(8.0):
+        late.__exit__(None, None, None)
+        # 4 s: half of a round for one request, shared by two.
+        assert (turns.round_s, turns.most_s, turns.share_s) == (4.0, 2.0, 1.0)

@@ -425,3 +425,32 @@ def test_a_logger_says_who_it_is_and_what_it_recorded(tmp_path) -> None:
     given = read_ledger(port.file)
     assert set(given.standing.tolist()) == {Standing.DOUBTFUL}
     assert {from_utc_us(us) for us in given.measured_us} == set(found)
+
+
+def test_a_logger_of_intervals_tells_the_energy_of_each(tmp_path) -> None:
+    meter = one_meter("keywatt-interval-logger")
+    end = from_utc_us((START_MS - START_MS % 900_000) * 1000)
+    found = {}
+
+    @run_with(tmp_path, meter)
+    async def port(_port, bus) -> None:
+        pointers = plan_pointers(meter.profile)
+        words = {block: await bus.read_block(1, block) for block in pointers}
+        state = state_of(meter.profile, words)
+        begin = end - timedelta(hours=1)
+        while asked := plan_load_profile(meter.profile, state, begin, end):
+            for request in asked:
+                words = await bus.read_block(1, request.block)
+                records = decode_load_profile(meter.profile, request, words)
+                state = state.after(request, records)
+                found.update((r.measured_at, r.values) for r in records)
+
+    quarter = timedelta(minutes=15)
+    for quarters in range(4):
+        at = end - quarters * quarter
+        ends = [utc_us(moment) // 1000 for moment in (at - quarter, at)]
+        before, after = (meter.counts_at(REGISTERS[0], ms) for ms in ends)
+        assert found[at][REGISTERS[0]] == pytest.approx((after - before) / 1000)
+        assert after > before
+    # Energy of intervals is no reading: the ledger of readings knows nothing of it.
+    assert read_ledger(port.file).standing.size == 0

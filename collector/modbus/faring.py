@@ -1,0 +1,54 @@
+"""Tells the database how polled meters fare: what ails them, and what they say.
+
+Only what is new is told. The first time that is all of it: what an earlier collector
+left may be over since.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+
+from collector.telling import Teller
+from storage.database import connect_async
+from storage.meter_events import ToldEvents, store_events
+from storage.meter_troubles import Trouble, store_troubles
+
+TELL_EVERY_S = 10.0
+_MOST_UNTOLD = 10_000
+"""Events that wait while the database is away: of more, the oldest are forgotten."""
+
+
+class Faring(Teller):
+    """Keeps what is not told yet."""
+
+    def __init__(self, database_url: str) -> None:
+        super().__init__("troubles", TELL_EVERY_S)
+        self._url = database_url
+        self.troubles: Callable[[], Mapping[int, Trouble | None]] = dict
+        """Returns what ails every meter that is to be polled; None: nothing."""
+        self._told: dict[int, Trouble | None] = {}
+        self._untold: deque[ToldEvents] = deque(maxlen=_MOST_UNTOLD)
+
+    def note(self, told: ToldEvents) -> None:
+        """Take what a meter says of itself, whenever that changes."""
+        self._untold.append(told)
+
+    async def _tell(self) -> None:
+        now = dict(self.troubles())
+        news = {
+            meter_id: one
+            for meter_id, one in now.items()
+            if meter_id not in self._told or self._told[meter_id] != one
+        }
+        gone = self._told.keys() - now.keys()
+        ailing = [(key, one) for key, one in news.items() if one is not None]
+        well = {key for key, one in news.items() if one is None} | gone
+        events = list(self._untold)
+        if not (ailing or well or events):
+            return
+        conn = await connect_async(self._url)
+        async with conn, conn.transaction():
+            await store_troubles(conn, ailing, well)
+            await store_events(conn, events)
+        self._told = now
+        for _ in events:
+            self._untold.popleft()
