@@ -20,6 +20,7 @@ from keywatt.commands import (
     database,
     demo,
     doctor,
+    edit,
     files_in,
     files_out,
     meters,
@@ -75,6 +76,7 @@ probe.add_to(app)
 status.add_to(app)
 trace.add_to(app)
 completeness.add_to(app)
+edit.add_to(app)
 doctor.add_to(app)
 settings.add_to(app)
 

@@ -133,7 +133,7 @@ def _point(
 def changed(then: Intervals, now: Intervals) -> list[ChangedInterval]:
     """Return the intervals that are not what they were, by time."""
     every = np.union1d(then.start_us, now.start_us)
-    one, other = _laid(then, every), _laid(now, every)
+    one, other = laid(then, every), laid(now, every)
     differs = one.there != other.there
     for before, after in zip(one.energies, other.energies, strict=True):
         same = (before == after) | (np.isnan(before) & np.isnan(after))
@@ -150,7 +150,7 @@ def changed(then: Intervals, now: Intervals) -> list[ChangedInterval]:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class _Laid:
+class Laid:
     """Intervals laid on given starts."""
 
     there: np.ndarray
@@ -159,6 +159,7 @@ class _Laid:
     method: np.ndarray
 
     def believed(self, row: int) -> Believed | None:
+        """Return what is believed of one; None = there is none."""
         if not self.there[row]:
             return None
         known = (float(column[row]) for column in self.energies)
@@ -170,7 +171,8 @@ class _Laid:
         )
 
 
-def _laid(intervals: Intervals, every: np.ndarray) -> _Laid:
+def laid(intervals: Intervals, every: np.ndarray) -> Laid:
+    """Lay intervals on starts, ascending, that have all of theirs."""
     row = np.searchsorted(every, intervals.start_us)
     there = np.zeros(every.size, dtype=np.bool_)
     there[row] = True
@@ -183,4 +185,4 @@ def _laid(intervals: Intervals, every: np.ndarray) -> _Laid:
     quality[row] = intervals.quality
     method = np.full(every.size, "", dtype="<U24")
     method[row] = intervals.method
-    return _Laid(there=there, energies=tuple(energies), quality=quality, method=method)
+    return Laid(there=there, energies=tuple(energies), quality=quality, method=method)

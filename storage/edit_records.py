@@ -6,7 +6,7 @@ from datetime import datetime
 from psycopg import Connection
 from psycopg.rows import TupleRow, class_row
 
-from analytics.settlement.edits import Edits
+from analytics.settlement.edits import Edits, IntArray
 from meters.quantity import REGISTERS
 from storage.binary import floats_of, times_of
 
@@ -84,3 +84,80 @@ def load_edits(
     window = {"point_id": point_id, "start": start, "stop": stop}
     with conn.cursor(row_factory=class_row(EditRecord)) as cur:
         return cur.execute(SELECT_EDITS, window).fetchall()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EditSummary:
+    """One edit: who set what, where and why, and whether it still counts."""
+
+    edit_id: int
+    point_id: int
+    account: str
+    """Its code."""
+    point: str
+    """Its name."""
+    start: datetime
+    """Of its first interval."""
+    stop: datetime
+    """End of its last one."""
+    intervals: int
+    import_kwh: float
+    """What was set, in all."""
+    was_import_kwh: float | None
+    """What was known before, in all; None = nothing was."""
+    was_missing: int
+    """Of how many intervals nothing was known."""
+    reason: str
+    edited_by: str
+    edited_at: datetime
+    undone_by: str | None
+    undone_at: datetime | None
+    undone_why: str | None
+
+
+# Through numeric: figures have four decimals, and so have their sums.
+LIST_EDITS = """
+    SELECT edit_id, point_id, account.code AS account, point.name AS point,
+           min(start) AS start,
+           max(start + length_min * interval '1 minute') AS stop,
+           count(*) AS intervals,
+           sum(import_kwh::numeric)::float8 AS import_kwh,
+           sum(was_import_kwh::numeric)::float8 AS was_import_kwh,
+           count(*) FILTER (WHERE was_import_kwh IS NULL) AS was_missing,
+           reason, edited_by, edited_at, undone_by, undone_at, undone_why
+      FROM interval_edit
+      JOIN edited_value USING (edit_id)
+      JOIN point USING (point_id)
+      JOIN account USING (account_id)
+     WHERE (%(account_id)s::int IS NULL OR account_id = %(account_id)s)
+       AND (%(point_id)s::int IS NULL OR point_id = %(point_id)s)
+       AND (%(edit_id)s::int IS NULL OR edit_id = %(edit_id)s)
+     GROUP BY edit_id, account.code, point.name
+     ORDER BY edit_id
+"""
+
+
+def list_edits(
+    conn: Connection[TupleRow],
+    account_id: int | None = None,
+    *,
+    point_id: int | None = None,
+    edit_id: int | None = None,
+) -> list[EditSummary]:
+    """Return the edits of an account, of a point, or one; what was undone too."""
+    asked = {"account_id": account_id, "point_id": point_id, "edit_id": edit_id}
+    with conn.cursor(row_factory=class_row(EditSummary)) as cur:
+        return cur.execute(LIST_EDITS, asked).fetchall()
+
+
+SELECT_STARTS = """
+    SELECT string_agg(timestamptz_send(start), '' ORDER BY start)
+      FROM edited_value WHERE edit_id = %(edit_id)s
+"""
+
+
+def edited_starts(conn: Connection[TupleRow], edit_id: int) -> IntArray:
+    """Return the starts of an edit's intervals. [microseconds since 1970 UTC]."""
+    asked = {"edit_id": edit_id}
+    row = conn.cursor(binary=True).execute(SELECT_STARTS, asked).fetchone()
+    return times_of(row[0] if row else None)

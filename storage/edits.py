@@ -7,7 +7,7 @@ EditError       an edit cannot be; nothing is stored
 BilledError     one of these: it would change what was billed
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
@@ -31,10 +31,15 @@ class BilledError(EditError):
 
 
 INSERT_EDIT = """
-    INSERT INTO interval_edit (point_id, reason, edited_by, edited_at)
-    VALUES (%(point_id)s, %(reason)s, %(by)s, %(at)s)
+    INSERT INTO interval_edit (edit_id, point_id, reason, edited_by, edited_at)
+    OVERRIDING SYSTEM VALUE
+    SELECT coalesce(%(edit_id)s,
+                    nextval(pg_get_serial_sequence('interval_edit', 'edit_id'))),
+           %(point_id)s, %(reason)s, %(by)s, %(at)s
     RETURNING edit_id
 """
+TRIAL_ID = 2**31 - 1
+"""Number of an edit that is only tried: it counts over all others, and uses up none."""
 INSERT_VALUES = """
     INSERT INTO edited_value (
         edit_id, start, length_min, import_kwh, export_kwh, lagging_kvarh,
@@ -73,6 +78,8 @@ def store_edit(
     by: str,
     at: datetime,
     billed_too: bool = False,
+    zone: tzinfo = UTC,
+    on_trial: bool = False,
 ) -> int:
     """Keep what a person set, with what was there before, and mark the days dirty.
 
@@ -90,6 +97,10 @@ def store_edit(
         The site's time.
     billed_too
         Also where a bill pins an interval.
+    zone : tzinfo
+        In which a refusal tells times.
+    on_trial
+        The caller rolls back.
 
     Returns
     -------
@@ -104,12 +115,18 @@ def store_edit(
         A bill pins one of the intervals.
 
     """
-    refuse_values(values, reason=reason, by=by, at=at)
+    refuse_values(values, reason=reason, by=by, at=at, zone=zone)
     start = time_column(values.start_us)
-    _refuse_unmetered(conn, point_id, values)
+    _refuse_unmetered(conn, point_id, values, zone)
     if not billed_too:
-        refuse_billed(conn, point_id, values.start_us)
-    who = {"point_id": point_id, "reason": reason, "by": by, "at": at}
+        refuse_billed(conn, point_id, values.start_us, zone)
+    who = {
+        "edit_id": TRIAL_ID if on_trial else None,
+        "point_id": point_id,
+        "reason": reason,
+        "by": by,
+        "at": at,
+    }
     row = conn.execute(INSERT_EDIT, who).fetchone()
     edit_id = int(row[0]) if row else 0
     given = {
@@ -142,7 +159,7 @@ SELECT_UNMETERED = """
 
 
 def _refuse_unmetered(
-    conn: Connection[TupleRow], point_id: int, values: EditedValues
+    conn: Connection[TupleRow], point_id: int, values: EditedValues, zone: tzinfo
 ) -> None:
     asked = {
         "point_id": point_id,
@@ -151,7 +168,7 @@ def _refuse_unmetered(
     }
     row = conn.execute(SELECT_UNMETERED, asked).fetchone()
     if row is not None:
-        when = at_text(utc_us(row[0]))
+        when = at_text(utc_us(row[0]), zone)
         raise EditError(
             f"No meter sat at point {point_id} at {when}; enter its installation."
         )
@@ -170,9 +187,9 @@ SELECT_BILLED = """
 
 
 def refuse_billed(
-    conn: Connection[TupleRow], point_id: int, start_us: IntArray
+    conn: Connection[TupleRow], point_id: int, start_us: IntArray, zone: tzinfo = UTC
 ) -> None:
-    """Refuse to change what a bill pins.
+    """Refuse to change what a bill pins; times are told in a zone.
 
     Raises
     ------
@@ -184,7 +201,7 @@ def refuse_billed(
     row = conn.execute(SELECT_BILLED, asked).fetchone()
     if row is not None:
         bill_id, first_day, last_day, start = row
-        when = at_text(utc_us(start))
+        when = at_text(utc_us(start), zone)
         raise BilledError(
             f"Bill {bill_id} of {first_day} to {last_day} pins {when}; "
             "withdraw it first, or ask to edit what is billed too."
@@ -213,6 +230,7 @@ def undo_edit(
     by: str,
     at: datetime,
     billed_too: bool = False,
+    zone: tzinfo = UTC,
 ) -> None:
     """Let an edit count no longer, and mark its days dirty: readings decide again.
 
@@ -232,8 +250,9 @@ def undo_edit(
         raise EditError(f"There is no edit {edit_id}.")
     point_id, undone_at, starts = row
     if undone_at is not None:
-        raise EditError(f"Edit {edit_id} was undone at {undone_at:%Y-%m-%d %H:%M %Z}.")
+        when = undone_at.astimezone(zone)
+        raise EditError(f"Edit {edit_id} was undone at {when:%Y-%m-%d %H:%M %Z}.")
     if not billed_too:
-        refuse_billed(conn, point_id, times_of(starts))
+        refuse_billed(conn, point_id, times_of(starts), zone)
     conn.execute(UNDO_EDIT, {"edit_id": edit_id, "by": by, "at": at, "why": why})
     conn.execute(MARK_EDITED, {"edit_id": edit_id})

@@ -5,6 +5,7 @@
 `known`     evidence for a span: readings, own intervals, check meter, history
 `ripe`      which intervals are stored. Pure
 `point`     all of it, pass by pass
+`trial`     what days would become
 """
 
 from keywatt.settling.point import Settled, settle_point

@@ -142,7 +142,7 @@ class _Settling:
         changed, first_start = 0, None
         if days or (open_from is not None and open_from <= last):
             # After days are taken: what made them dirty may be in what was entered.
-            run = _Run(conn, load_master(conn, point_id), self._now)
+            run = Run(conn, load_master(conn, point_id), self._now)
             for stored in run.settle(days, open_from, last):
                 changed += stored.changed
                 first_start = _first([first_start, stored.first_start])
@@ -152,7 +152,7 @@ class _Settling:
         return Settled(days=days, intervals_changed=changed, first_start=first_start)
 
 
-class _Run:
+class Run:
     """Settles days within one transaction."""
 
     def __init__(
