@@ -195,6 +195,23 @@ class Tariff(Form):
         """
         return sum(self.energy_lines(kwh).values(), start=Decimal("0.00"))
 
+    def demand_charge(self, peak_kw: float) -> Decimal | None:
+        """Return what the highest quarter-hour of a month costs; None = no price.
+
+        Raises
+        ------
+        TariffError
+            If the peak is not a finite number of at least 0.
+
+        """
+        if self.demand_price_per_kw_month is None:
+            return None
+        if not np.isfinite(peak_kw) or peak_kw < 0:
+            raise TariffError(f"A peak of {peak_kw} kW cannot be priced")
+        # As for energy: through six decimals.
+        charge = Decimal(f"{peak_kw:.6f}") * self.demand_price_per_kw_month
+        return charge.quantize(_CENT, ROUND_HALF_UP)
+
     def _line(self, period: Period, kwh: float) -> Decimal:
         if not np.isfinite(kwh) or kwh < 0:
             raise TariffError(f"{kwh} kWh in the {period} period cannot be priced")

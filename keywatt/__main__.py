@@ -15,6 +15,7 @@ import typer
 from typer.exceptions import TyperException
 
 from keywatt.commands import (
+    bill,
     closure,
     completeness,
     database,
@@ -77,6 +78,7 @@ status.add_to(app)
 trace.add_to(app)
 completeness.add_to(app)
 edit.add_to(app)
+bill.add_to(app)
 doctor.add_to(app)
 settings.add_to(app)
 

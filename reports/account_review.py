@@ -42,6 +42,7 @@ from reports.portfolio import account_of, contract_demand_kw, newest_of
 from reports.review_findings import findings_of
 from storage import portfolio as stored
 from storage.alerts import load_alerts
+from storage.bill_changes import load_bill_changes
 from storage.master import load_points, load_processes, load_tariff
 from storage.settlement_master import calendar_of
 
@@ -129,6 +130,7 @@ def account_review(
             now=now,
             has_tariff=tariff is not None,
             has_contract_demand=contract_demand_kw(points) is not None,
+            bills=load_bill_changes(conn, account.account_id),
         ),
     )
 

@@ -1,11 +1,13 @@
 """What the reader of an account's page must know about its data."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from analytics.deviation import HISTORY_DAYS
 from analytics.finding import Finding
 from reports.load_curve import LoadCurve
 from reports.today import LATE_AFTER
+from storage.bill_changes import BillChange
 
 
 def findings_of(
@@ -17,11 +19,12 @@ def findings_of(
     now: datetime,
     has_tariff: bool,
     has_contract_demand: bool,
+    bills: Sequence[BillChange] = (),
 ) -> tuple[Finding, ...]:
     """Return what is odd, the worst first; each is said by reports.finding."""
     if not curve.known.any():
-        return (Finding(code="no-data"),)
-    found: list[Finding] = []
+        return (Finding(code="no-data"), *_billed_otherwise(bills))
+    found = _billed_otherwise(bills)
     figures: dict[str, float | str]
     if newest_reading_at is not None and now - newest_reading_at > LATE_AFTER:
         age_s = (now - newest_reading_at).total_seconds()
@@ -49,3 +52,20 @@ def findings_of(
     if not has_contract_demand:
         found.append(Finding(code="no-contract-demand"))
     return tuple(found)
+
+
+def _billed_otherwise(bills: Sequence[BillChange]) -> list[Finding]:
+    """Say which bills are not what is believed now: of several, the newest."""
+    if not bills:
+        return []
+    newest = bills[-1]
+    figures: dict[str, float | str] = {
+        "bills": len(bills),
+        "bill": str(newest.bill_id),
+        "first_day": newest.first_day.isoformat(),
+        "last_day": newest.last_day.isoformat(),
+        "intervals": newest.intervals,
+        "change_kwh": newest.change_kwh,
+    }
+    code = "bill-differs" if len(bills) == 1 else "bills-differ"
+    return [Finding(code=code, figures=figures)]

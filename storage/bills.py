@@ -3,8 +3,10 @@
 BillError       a bill cannot be pinned or withdrawn; nothing is stored
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from psycopg import Connection
@@ -59,7 +61,7 @@ SELECT_OVERLAPPING = """
 """
 SELECT_BOUNDS = """
     SELECT %(first_day)s::date::timestamp AT TIME ZONE time_zone,
-           (%(last_day)s::date + 1)::timestamp AT TIME ZONE time_zone
+           (%(last_day)s::date + 1)::timestamp AT TIME ZONE time_zone, time_zone
       FROM account WHERE account_id = %(account_id)s
        FOR UPDATE
 """
@@ -130,10 +132,11 @@ def pin_bill(
         "note": note,
         "at": at or as_of,
     }
-    bounds = conn.execute(SELECT_BOUNDS, asked).fetchone()
-    if bounds is None:
+    row = conn.execute(SELECT_BOUNDS, asked).fetchone()
+    if row is None:
         raise BillError(f"There is no account {account_id}.")
-    _refuse(asked, bounds, conn.execute(SELECT_OVERLAPPING, asked).fetchone())
+    bounds, zone = row[:2], ZoneInfo(row[2])
+    _refuse(asked, bounds, zone, conn.execute(SELECT_OVERLAPPING, asked).fetchone())
     points = conn.execute(LOCK_POINTS, asked).fetchall()
     row = conn.execute(INSERT_BILL, asked).fetchone()
     bill_id = int(row[0]) if row else 0
@@ -146,7 +149,8 @@ def pin_bill(
 
 def _refuse(
     asked: dict[str, object],
-    bounds: tuple[datetime, datetime],
+    bounds: tuple[datetime, ...],
+    zone: ZoneInfo,
     other: tuple[int, date, date] | None,
 ) -> None:
     first_day, last_day = asked["first_day"], asked["last_day"]
@@ -155,12 +159,15 @@ def _refuse(
         raise BillError("The bill has no name of who pins it; give one.")
     if bounds[1] <= bounds[0]:
         raise BillError(f"The bill ends on {last_day}, before {first_day}.")
-    if not isinstance(as_of, datetime) or not isinstance(at, datetime) or as_of > at:
+    if not isinstance(as_of, datetime) or not isinstance(at, datetime):
+        raise TypeError("a bill's moments are datetimes")
+    told = f"{as_of.astimezone(zone):%Y-%m-%d %H:%M %Z}"
+    if as_of > at:
         raise BillError(
-            f"Nobody knows yet what is believed at {as_of}; give an earlier."
+            f"Nobody knows yet what is believed at {told}; give an earlier moment."
         )
     if bounds[1] > as_of:
-        raise BillError(f"{last_day} was not over at {as_of}; pin the bill later.")
+        raise BillError(f"{last_day} was not over at {told}; pin the bill later.")
     if other is not None:
         raise BillError(
             f"Bill {other[0]} of {other[1]} to {other[2]} pins a part of {first_day} "
@@ -247,3 +254,17 @@ def load_billed_energy(conn: Connection[TupleRow], bill_id: int) -> list[BilledE
     """Return what a bill says of each point."""
     with conn.cursor(row_factory=class_row(BilledEnergy)) as cur:
         return cur.execute(SELECT_BILLED_ENERGY, {"bill_id": bill_id}).fetchall()
+
+
+SELECT_BILLED_KWH = """
+    SELECT bill_id, sum(import_kwh) FROM billed_energy
+     WHERE bill_id = ANY(%(bill_ids)s) GROUP BY bill_id
+"""
+
+
+def load_billed_kwh(
+    conn: Connection[TupleRow], bill_ids: Sequence[int]
+) -> dict[int, float | None]:
+    """Return the import that bills were pinned with, of all their points. [kWh]."""
+    asked = {"bill_ids": list(bill_ids)}
+    return dict(conn.execute(SELECT_BILLED_KWH, asked).fetchall())

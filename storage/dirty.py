@@ -174,3 +174,19 @@ def wait_for_point(conn: Connection[TupleRow], point_id: int) -> None:
     For what a person asks: a pass takes a second at most.
     """
     conn.execute(WAIT_FOR_POINT, {"point_id": point_id})
+
+
+COUNT_DIRTY = """
+    SELECT count(DISTINCT (point_id, local_day))
+      FROM dirty_point_day JOIN point USING (point_id)
+     WHERE account_id = %(account_id)s AND local_day BETWEEN %(first)s AND %(last)s
+"""
+
+
+def count_dirty(
+    conn: Connection[TupleRow], account_id: int, first: date, last: date
+) -> int:
+    """Count an account's point-days from first to last that wait to be settled."""
+    asked = {"account_id": account_id, "first": first, "last": last}
+    row = conn.execute(COUNT_DIRTY, asked).fetchone()
+    return int(row[0]) if row else 0

@@ -247,7 +247,8 @@ def _add_undo(family: typer.Typer) -> None:
             )
             change = undoing(conn, order, edit_id)
             starts = edited_starts(conn, edit_id)
-            talk_over(conn, order, starts, change, Talk(yes, as_json))
+            talk = Talk(yes, as_json, "Undo it?", "Edit {} is undone.")
+            talk_over(conn, order, starts, change, talk)
 
 
 def _edited_point(

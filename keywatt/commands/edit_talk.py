@@ -29,6 +29,8 @@ class Talk:
 
     yes: bool
     as_json: bool
+    question: str = "Store it?"
+    done: str = "It is stored as edit {}."
 
 
 def talk_over(
@@ -47,28 +49,28 @@ def talk_over(
         if talk.as_json:
             return talk.yes
         tell_foreseen(console(), foreseen)
-        return talk.yes or _asked()
+        return talk.yes or _asked(talk)
 
     outcome = carry_out(conn, order, start_us, change, approve=approve)
     if talk.as_json:
         print_json(outcome_as_json(outcome))
     elif outcome.edit_id is None:
-        print("Nothing is stored.")
+        print("Nothing is changed.")
         raise typer.Exit(1)
     else:
-        print(_stored(outcome))
+        print(_stored(outcome, talk))
 
 
-def _asked() -> bool:
+def _asked(talk: Talk) -> bool:
     try:
-        return typer.confirm("Store it?")
+        return typer.confirm(talk.question)
     except typer.Abort:  # nobody is there to answer
-        print("\nNobody answers; --yes stores it without asking.", file=sys.stderr)
+        print("\nNobody answers; --yes does it without asking.", file=sys.stderr)
         return False
 
 
-def _stored(outcome: "Outcome") -> str:
-    said = f"It is stored as edit {outcome.edit_id}."
+def _stored(outcome: "Outcome", talk: Talk) -> str:
+    said = talk.done.format(outcome.edit_id)
     settled = outcome.settled
     if settled is None:
         return f"{said} Its days are settled again by the worker."

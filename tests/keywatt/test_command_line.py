@@ -8,6 +8,11 @@ from typer.testing import CliRunner
 from keywatt.__main__ import app
 
 COMMANDS = [
+    ["bill", "differences"],
+    ["bill", "list"],
+    ["bill", "pin"],
+    ["bill", "show"],
+    ["bill", "withdraw"],
     ["check-fleet"],
     ["closure", "add"],
     ["closure", "list"],

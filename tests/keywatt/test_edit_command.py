@@ -79,8 +79,8 @@ def test_it_is_shown_then_asked_then_stored_and_settled(call, point) -> None:
 def test_without_a_yes_nothing_is_stored(call, point, answer) -> None:
     said = call(*SET, SECOND, "--kwh", "31.25", *SAID, answer=answer)
     assert said.code == 1
-    assert "Nothing is stored." in said.out
-    assert ("--yes stores it" in said.err) == (answer == "")
+    assert "Nothing is changed." in said.out
+    assert ("--yes does it" in said.err) == (answer == "")
     assert stored(point) == []
     assert point.kwh()[1] == 30
     with connect(point.url) as conn:
@@ -160,13 +160,16 @@ def test_edits_are_listed_and_undone(call, point) -> None:
     point.settle(NOW)
     said = call("edit", "undo", "1", "--why", "Wrong meter", "--by", "Jo", "--yes")
     assert "104.0000 kWh become 100.0000 kWh (-4.0000)" in said.out
+    assert said.out.endswith(
+        "Edit 1 is undone. Its days are settled again by the worker.\n"
+    )
     point.settle(NOW)
     assert point.kwh() == [25, 30, 20, 25, 50, 25, 25, 25]
     listed = " ".join(
         call("edit", "list", "mill", "--point", "Main supply").out.split()
     )
     for part in ("2026-03-03 00:00", "2026-03-03 01:00", "100.0000", "104.0000",
-                 "Read by hand", "by Jo: Wrong meter"):  # fmt: skip
+                 "Read by hand", "by Jo: Wrong"):  # fmt: skip
         assert part in listed
     (told,) = json.loads(call("edit", "list", "mill", "--json").out)
     assert told["start"] == "2026-03-02T15:00:00+00:00"
