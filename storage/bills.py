@@ -5,7 +5,7 @@ BillError       a bill cannot be pinned or withdrawn; nothing is stored
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -268,3 +268,21 @@ def load_billed_kwh(
     """Return the import that bills were pinned with, of all their points. [kWh]."""
     asked = {"bill_ids": list(bill_ids)}
     return dict(conn.execute(SELECT_BILLED_KWH, asked).fetchall())
+
+
+SELECT_PINNED_UNTIL = """
+    SELECT max(as_of) FROM billed_period JOIN point USING (account_id)
+     WHERE point_id = %(point_id)s AND as_of >= %(now)s
+"""
+
+
+def after_bills(conn: Connection[TupleRow], point_id: int, now: datetime) -> datetime:
+    """Return when a point is settled that began to be settled at a time.
+
+    A bill may have been pinned since, between two passes: what is stored after it was
+    not believed yet at its moment.
+    """
+    asked = {"point_id": point_id, "now": now}
+    row = conn.execute(SELECT_PINNED_UNTIL, asked).fetchone()
+    as_of = row[0] if row else None
+    return now if as_of is None else as_of + timedelta(microseconds=1)

@@ -142,6 +142,7 @@ def add_load(
     load_kw: np.ndarray,
     *,
     estimated: np.ndarray | None = None,
+    settled_at: datetime = NOW,
 ) -> None:
     """Store quarter-hours; NaN = missing."""
     missing = np.isnan(load_kw)
@@ -159,7 +160,7 @@ def add_load(
         quality=quality.astype(str),
         method=np.where(quality == "estimated", "linear", ""),
     )
-    store_intervals(conn, point_id, intervals, settled_at=NOW)
+    store_intervals(conn, point_id, intervals, settled_at=settled_at)
 
 
 def working_day_load(

@@ -34,6 +34,7 @@ from keywatt.settling.ripe import (
     settled_until,
 )
 from meters.reading import IntArray, from_utc_us, utc_us
+from storage.bills import after_bills
 from storage.dirty import lock_point, mark_touched, take_dirty
 from storage.interval_store import Stored, delete_intervals, store_intervals
 from storage.intervals import settled_from
@@ -162,6 +163,7 @@ class Run:
         self._master = master
         self._point_id = master.point.point_id
         self._now = now
+        self._at = after_bills(conn, self._point_id, now)
         self._today = master.calendar.local_day(now)
 
     def settle(
@@ -180,9 +182,7 @@ class Run:
         start_us = calendar.quarter_hours_us(*days)
         start_us = start_us[start_us + LENGTH_US <= utc_us(self._now)]
         here = metered(start_us, self._master)
-        yield delete_intervals(
-            self._conn, self._point_id, start_us[~here], at=self._now
-        )
+        yield delete_intervals(self._conn, self._point_id, start_us[~here], at=self._at)
         begins_us = began(window, moments_us, settled_from(self._conn, self._point_id))
         wanted_us = start_us[here & (start_us + LENGTH_US <= until_us)]
         if begins_us is not None and wanted_us.size:
@@ -209,11 +209,11 @@ class Run:
         )
         rows = wanted & ~awaited(settled, self._now)
         stored = store_intervals(
-            conn, point_id, settled.as_intervals()[rows], settled_at=self._now
+            conn, point_id, settled.as_intervals()[rows], settled_at=self._at
         )
         if rows.any():
             days = settled_days(
-                calendar, around_us[rows], settled.verdicts, code, self._now
+                calendar, around_us[rows], settled.verdicts, code, self._at
             )
             store_settled_days(conn, point_id, days)
         return stored

@@ -8,6 +8,7 @@ import pytest
 from analytics.settlement.edited_values import EditedValues, EditError
 from analytics.settlement.verdict import Status
 from meters.reading import utc_us
+from reports.bill_figures import bill_figures
 from reports.billed_difference import billed_difference
 from storage.bills import BillError, load_bills, pin_bill, withdraw_bill
 from storage.database import connect
@@ -249,3 +250,16 @@ def test_a_withdrawn_bill_pins_nothing(point) -> None:
     with connect(point.url) as conn:
         withdraw_bill(conn, bill_id, by="Mei Tan", at=LATER)
     edit(point, [1], [31.0])
+
+
+def test_a_bill_pinned_while_a_point_is_settled_stays_what_it_was(point) -> None:
+    # A worker looked at its clock, then the bill was pinned, then the worker stores.
+    point.settle(LATER)
+    bill_id = pin(point, as_of=LATER + QUARTER)
+    edit(point, [1], [31.0], billed_too=True)
+    point.settle(LATER)
+    assert point.kwh()[1] == 31
+    with connect(point.url) as conn:
+        [of_point] = billed_difference(conn, bill_id).points
+        assert bill_figures(conn, bill_id).points[0].as_pinned
+    assert [one.billed.import_kwh for one in of_point.intervals] == [30]

@@ -1,4 +1,5 @@
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
@@ -7,9 +8,14 @@ import pytest
 
 from accounts.tariff import Period
 from reports.account_review import account_review
+from reports.finding import told
 from reports.today import NoSuchAccountError
+from reports.writing import Reader
+from storage.bills import pin_bill
 from storage.database import connect
-from tests.fix_seeded_accounts import NOW, add_account, add_load, add_process
+from storage.interval_store import store_intervals
+from storage.intervals import load_intervals
+from tests.fix_seeded_accounts import NOW, SEOUL, add_account, add_load, add_process
 from tests.support import shared_data
 
 
@@ -144,3 +150,38 @@ def test_a_year_of_a_steel_plant_gives_the_reference_figures(database) -> None:
     assert review.load_factor == pytest.approx(0.1879, abs=5e-5)
     assert sum(share.kwh for share in review.tou) == pytest.approx(671_433.60, abs=0.01)
     assert review.duration.load_kw.size == 400
+
+
+def test_bills_that_differ_are_told_first(conn, seeded) -> None:
+    week = datetime(2026, 3, 1, 15, tzinfo=UTC)
+    start = week + timedelta(days=1)
+    point_id = seeded.steel.point_id
+    days = [date(2026, 3, 2), date(2026, 3, 3)]
+    said = {"as_of": NOW, "by": "Mei Tan"}
+    for day in days:
+        pin_bill(conn, seeded.steel.account_id, day, day, **said)
+    assert "bill-differs" not in found(account_review(conn, "steel", NOW))
+    before = load_intervals(conn, point_id, week, week + timedelta(hours=1))
+    later = NOW + timedelta(hours=1)
+    # The first day is billed by bill 1: each of four quarter-hours has 2 kWh more.
+    more = replace(before, import_kwh=before.import_kwh + 2)
+    store_intervals(conn, point_id, more, settled_at=later)
+    review = account_review(conn, "steel", later)
+    assert found(review)[0] == "bill-differs"
+    reader = Reader(zone=SEOUL)
+    told_in_english = told(review.findings[0], reader)
+    assert told_in_english == (
+        "Bill 1 of 2 Mar 2026 to 2 Mar 2026 is no longer what is believed: 4"
+        " quarter-hours differ, by 8 kWh in all; “keywatt bill differences ACCOUNT”"
+        " shows them."
+    )
+    assert "账单 1（2026年3月2日" in told(review.findings[0], Reader(language="zh"))
+    add_load(conn, point_id, start, np.array([4000.0]), settled_at=later)
+    [first, *_] = account_review(conn, "steel", later).findings
+    assert (first.code, first.figures["bills"], first.figures["bill"]) == (
+        "bills-differ",
+        2,
+        "2",
+    )
+    assert "2 bills are no longer" in told(first, reader)
+    assert "bills-differ" not in found(account_review(conn, "clinic", later))

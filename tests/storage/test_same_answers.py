@@ -27,6 +27,7 @@ from meters.reading import utc_us
 from meters.refusal import Reason, Refusal
 from storage import (
     alerts,
+    bill_changes,
     bills,
     circumstances,
     clocks,
@@ -64,6 +65,7 @@ from storage import (
     settlement_master,
     site_alerts,
     stored,
+    tariffs,
     trace,
     watching,
 )
@@ -212,6 +214,7 @@ def enter(ask: Asking) -> None:
     ask(master.load_meters, NOON)
     ask(master.load_installations, 1)
     ask(master.load_tariff, 1, NOON)
+    assert len(ask(tariffs.load_tariffs, 1, LONG_AGO, NOON)) == 1
     ask(master.load_processes, 1)
     lines = meter_list.load_entries(ask.conn)
     lines = [replace(one, line=n, ratio=2) for n, one in enumerate(lines, start=2)]
@@ -274,6 +277,8 @@ def ask_about_settling(ask: Asking) -> None:
     ask(interval_store.ensure_partitions, LONG_AGO, NOON)
     ask(settled_days.store_settled_days, 1, days)
     ask(dirty.lock_point, 1)
+    ask(dirty.wait_for_point, 1)
+    ask(dirty.count_dirty, 1, LONG_AGO.date(), NOON.date())
     ask_about_edits(ask, energy.start_us)
     ask(judging.settled_to, 1)
     ask(intervals.settled_from, 1)
@@ -292,6 +297,8 @@ def ask_about_edits(ask: Asking, start_us: np.ndarray) -> None:
     values = EditedValues.of_import(start_us[:2], np.array([7.5, 8.0]))
     edit_id = ask(edits.store_edit, 1, values, reason="By hand", **said)
     assert len(ask(edit_records.load_edits, 1, *window)) == 2
+    assert ask(edit_records.list_edits, 1, edit_id=edit_id)[0].import_kwh == 15.5
+    assert ask(edit_records.edited_starts, edit_id).tolist() == start_us[:2].tolist()
     assert ask(trace.load_versions, 1, LONG_AGO)[0].version == 1
     assert ask(trace.load_meters_there, 1, *window)[0].serial == "ST-1"
     ask(trace.load_refused_then, [1], *window)
@@ -301,6 +308,17 @@ def ask_about_edits(ask: Asking, start_us: np.ndarray) -> None:
     bill_id = ask(bills.pin_bill, 1, day, day, as_of=NOON + DAY, by="Li Wei")
     ask(bills.load_bills, 1)
     assert ask(bills.load_billed_energy, bill_id)[0].import_kwh == 13.5
+    assert ask(bills.load_billed_kwh, [bill_id]) == {bill_id: 13.5}
+    assert ask(bills.after_bills, 1, NOON) > NOON + DAY
+    assert ask(bill_changes.load_bill_changes) == []
+    again = settled([1.25, 2.5], LONG_AGO)
+    ask(interval_store.store_intervals, 1, again, settled_at=NOON + 2 * DAY)
+    [changed] = ask(bill_changes.load_bill_changes, 1)
+    # 1 kWh became 1.25, and what was missing 2.5.
+    assert (changed.intervals, changed.change_kwh) == (2, 2.75)
+    before = settled([1.0, math.nan], LONG_AGO)
+    ask(interval_store.store_intervals, 1, before, settled_at=NOON + 3 * DAY)
+    assert ask(bill_changes.load_bill_changes) == []
     ask(bills.withdraw_bill, bill_id, **said)
     ask(edits.undo_edit, edit_id, why="Wrong", **said)
     assert ask(edit_records.load_active_edits, 1, *window) is None
