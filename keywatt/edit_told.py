@@ -1,7 +1,7 @@
 """Tells people and scripts what edits change, and which there are."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
 from datetime import tzinfo
 from math import fsum
 
@@ -16,6 +16,7 @@ from reports.billed_difference import Believed
 from storage.edit_records import EditSummary
 
 MOST_SHOWN = 24
+MOST_RULES = 12
 _COLOURS = {"WARN": "yellow", "FAIL": "bold red"}
 _OTHERS = ("export_kwh", "lagging_kvarh", "leading_kvarh")
 
@@ -102,7 +103,8 @@ def _tell_rules(console: Console, foreseen: Foreseen, zone: tzinfo) -> None:
     if not foreseen.broken:
         console.print("No rule warns or fails.")
         return
-    for verdict, is_new in zip(foreseen.broken, foreseen.new, strict=True):
+    said = _joined(zip(foreseen.broken, foreseen.new, strict=True))
+    for verdict, is_new in said[:MOST_RULES]:
         name = verdict.status.name
         figures = ", ".join(
             f"{key} {value:.6g}" if isinstance(value, float) else f"{key} {value}"
@@ -118,6 +120,25 @@ def _tell_rules(console: Console, foreseen: Foreseen, zone: tzinfo) -> None:
             f"{start} to {stop}: {figures}{as_before}",
             soft_wrap=True,
         )
+    if len(said) > MOST_RULES:
+        console.print(f"and {len(said) - MOST_RULES} more; --json lists them all.")
+
+
+def _joined(
+    said: Iterable[tuple[Verdict, bool]],
+) -> list[tuple[Verdict, bool]]:
+    """Join what is said of days one after the other in the same words."""
+    joined: list[tuple[Verdict, bool]] = []
+    for verdict, is_new in said:
+        if joined:
+            before, was_new = joined[-1]
+            longer = replace(before, stop_us=verdict.stop_us)
+            follows = before.stop_us == verdict.start_us and was_new == is_new
+            if follows and longer == replace(verdict, start_us=before.start_us):
+                joined[-1] = (longer, is_new)
+                continue
+        joined.append((verdict, is_new))
+    return joined
 
 
 def foreseen_as_json(foreseen: Foreseen) -> dict[str, object]:

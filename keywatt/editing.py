@@ -159,4 +159,6 @@ def _broken(
         for one in day.broken
         if ((start_us < one.stop_us) & (start_us + _LENGTH_US > one.start_us)).any()
     ]
-    return tuple(sorted(touching, key=lambda one: (-one.status, one.start_us)))
+    return tuple(
+        sorted(touching, key=lambda one: (-one.status, one.rule, one.start_us))
+    )

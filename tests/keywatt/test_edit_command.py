@@ -135,17 +135,55 @@ def test_rules_say_beforehand_what_they_would_say(call, point) -> None:
     assert "limit_kw 1800, highest_kw 1808 (as before)" in " ".join(again.split())
 
 
-def test_what_would_change_beside_is_told(call, point) -> None:
-    # Of the two quarter-hours after the newest reading nothing is known: no like day.
-    # The edit of one is an example for the estimate of no other, so nothing changes.
+def test_what_is_missing_may_be_set(call, point) -> None:
     later = START + 10 * QUARTER
     point.settle(later)
-    nothing = json.loads(
-        call(*SET, "2026-03-03T02:00", "--kwh", "9", *SAID, "--json", now=later).out
-    )
-    (interval,) = nothing["intervals"]
+    missing = (*SET, "2026-03-03T02:00", "--kwh", "9", *SAID, "--json")
+    (interval,) = json.loads(call(*missing, now=later).out)["intervals"]
     assert interval["before"]["quality"] == "missing"
     assert interval["after"]["import_kwh"] == 9
+
+
+def test_what_would_change_beside_is_told(call, point) -> None:
+    # Two quarter-hours without a reading: 55 kWh are shared out evenly over them.
+    with connect(point.url) as conn:
+        conn.execute("DELETE FROM reading WHERE measured_at = %s", (START + QUARTER,))
+        conn.execute("INSERT INTO dirty_point_day VALUES (1, '2026-03-03')")
+    assert point.kwh()[:2] == [25, 30]
+    # The reading is gone, but its day is not settled again yet: the trial does it.
+    said = call(*SET, FIFTH, "--kwh", "49", *SAID, "--json")
+    beside = json.loads(said.out)["beside"]
+    assert [(one["start"], one["import_kwh"]) for one in beside] == [
+        ("2026-03-02T15:00:00+00:00", 2.5),
+        ("2026-03-02T15:15:00+00:00", -2.5),
+    ]
+    shown = call(*SET, FIFTH, "--kwh", "49", *SAID, answer="n\n").out
+    assert "2 quarter-hours beside would change with it (+0.0000 kWh)." in shown
+
+
+def test_the_same_words_about_many_days_are_said_once(call, point) -> None:
+    later = START + timedelta(days=4)
+    point.settle(later)
+    flat = (*SET, FIRST, "--until", "2026-03-06T00:00", "--kwh", "20", *SAID)
+    shown = call(*flat, answer="n\n", now=later).out
+    (line,) = (one for one in shown.splitlines() if "flatline" in one)
+    assert "03 Mar 00:00 to 06 Mar 00:00: kwh 20, slots 288" in " ".join(line.split())
+    assert "and 264 more; --json lists them all." in shown
+
+
+def test_too_many_days_are_stored_without_a_trial(call, point) -> None:
+    later = START + timedelta(days=33)
+    year = (*SET, FIRST, "--until", "2026-04-04T00:00", "--kwh", "20", *SAID)
+    told = json.loads(call(*year, "--json", "--yes", now=later).out)
+    assert (told["tried"], told["stored"], len(told["intervals"])) == (
+        False,
+        True,
+        3072,
+    )
+    shown = call(*year, answer="n\n", now=later).out
+    assert "These are too many days to settle on trial" in shown
+    point.settle(later)
+    assert point.kwh() == [20] * 3072
 
 
 def test_a_script_stores_with_yes(call) -> None:
