@@ -63,7 +63,7 @@ def energy_lines(
     return tuple(
         EnergyLine(
             period=period,
-            kwh=split[period],
+            kwh=round(split[period], 6),
             price=tariff.price(period),
             charge=charges[period],
         )

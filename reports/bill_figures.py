@@ -99,7 +99,7 @@ class BillFigures:
     @property
     def import_kwh(self) -> float:
         """Energy of all points. [kWh]."""
-        return fsum(one.energy.import_kwh or 0.0 for one in self.points)
+        return round(fsum(one.energy.import_kwh or 0.0 for one in self.points), 6)
 
     @property
     def missing(self) -> int:
@@ -247,7 +247,7 @@ def _priced(load: _Load, held: Sequence[TariffHeld]) -> _Priced:
     return _Priced(
         parts=tuple(parts),
         demand=tuple(line for line in lines if line is not None),
-        unpriced_kwh=float(np.nansum(load.known_kwh[~priced])),
+        unpriced_kwh=round(float(np.nansum(load.known_kwh[~priced])), 6),
     )
 
 

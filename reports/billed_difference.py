@@ -49,7 +49,7 @@ class ChangedInterval:
         """By how much its import is more than was billed; what is not known is 0."""
         now = self.now.import_kwh if self.now else None
         billed = self.billed.import_kwh if self.billed else None
-        return (now or 0.0) - (billed or 0.0)
+        return round((now or 0.0) - (billed or 0.0), 6)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,9 +80,12 @@ class BilledDifference:
     @property
     def import_kwh(self) -> float:
         """By how much the import is more than was billed. [kWh]."""
-        return sum(
-            (one.now.import_kwh or 0.0) - (one.billed.import_kwh or 0.0)
-            for one in self.points
+        return round(
+            sum(
+                (one.now.import_kwh or 0.0) - (one.billed.import_kwh or 0.0)
+                for one in self.points
+            ),
+            6,
         )
 
     @property

@@ -33,6 +33,7 @@ SELECT_BOUNDS = """
      WHERE withdrawn_at IS NULL
        AND (%(account_id)s::int IS NULL OR account_id = %(account_id)s)
 """
+# Energy is stored in binary steps and told in millionths, hence through numeric.
 # The outer bounds, as constants, leave out partitions before anything is read.
 SELECT_CHANGES = """
     WITH pinned AS MATERIALIZED (
@@ -56,11 +57,13 @@ SELECT_CHANGES = """
           LEFT JOIN energy_interval AS now
             ON now.point_id = was.point_id AND now.start = was.start
            AND now.start >= %(start)s AND now.start < %(stop)s
-         WHERE (was.import_kwh, was.export_kwh, was.lagging_kvarh, was.leading_kvarh,
-                was.quality)
+         WHERE (round(was.import_kwh::numeric, 6), round(was.export_kwh::numeric, 6),
+                round(was.lagging_kvarh::numeric, 6),
+                round(was.leading_kvarh::numeric, 6), was.quality)
                IS DISTINCT FROM
-               (now.import_kwh, now.export_kwh, now.lagging_kvarh, now.leading_kvarh,
-                now.quality)
+               (round(now.import_kwh::numeric, 6), round(now.export_kwh::numeric, 6),
+                round(now.lagging_kvarh::numeric, 6),
+                round(now.leading_kvarh::numeric, 6), now.quality)
          UNION ALL
         SELECT bill_id, NULL, now.import_kwh
           FROM pinned
@@ -79,7 +82,8 @@ SELECT_CHANGES = """
       FROM (SELECT DISTINCT bill_id, account_id, first_day, last_day FROM pinned)
            AS bill
       JOIN (SELECT bill_id, count(*) AS intervals,
-                   coalesce(sum(coalesce(now_kwh, 0) - coalesce(was_kwh, 0)), 0)
+                   round(sum(round(coalesce(now_kwh, 0)::numeric, 6)
+                             - round(coalesce(was_kwh, 0)::numeric, 6)), 6)::float8
                        AS change_kwh
               FROM changed GROUP BY bill_id) AS its USING (bill_id)
      ORDER BY first_day, bill_id

@@ -176,12 +176,12 @@ def _refuse(
 
 
 def sums_of(intervals: Intervals) -> dict[str, float | int | None]:
-    """Return what intervals add up to, by the names of `LoadSum`."""
+    """Return what intervals add up to, to the millionth, by the names of `LoadSum`."""
     power_kw = intervals.power_kw
 
     def total(column: FloatArray) -> float | None:
         known = column[~np.isnan(column)]
-        return float(known.sum()) if known.size else None
+        return round(float(known.sum()), 6) if known.size else None
 
     known_kw = power_kw[~np.isnan(power_kw)]
     return {

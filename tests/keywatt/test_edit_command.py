@@ -183,7 +183,7 @@ def test_too_many_days_are_stored_without_a_trial(call, point) -> None:
     shown = call(*year, answer="n\n", now=later).out
     assert "These are too many days to settle on trial" in shown
     point.settle(later)
-    assert point.kwh() == [20] * 3072
+    assert point.kwh()[:3072] == [20] * 3072
 
 
 def test_a_script_stores_with_yes(call) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pytest
 
+from analytics.settlement.edited_values import EditedValues
 from analytics.settlement.intervals import Intervals
 from meters.reading import utc_us
 from reports.bill_figures import bill_figures
@@ -12,7 +13,11 @@ from reports.billed_difference import billed_difference
 from storage.bill_changes import BillChange, load_bill_changes
 from storage.bills import pin_bill, withdraw_bill
 from storage.database import connect
+from storage.edit_records import list_edits, load_edits
+from storage.edits import store_edit
+from storage.exports import load_settled
 from storage.interval_store import delete_intervals, store_intervals
+from storage.trace import load_versions
 from tests.fix_seeded_accounts import QUARTER_US, add_account
 
 # The local 3rd of March begins in Seoul.
@@ -141,3 +146,22 @@ def test_a_withdrawn_bill_says_nothing(conn) -> None:
     store(conn, [26.0], SINCE)
     withdraw_bill(conn, bill_id, by="Mei Tan", at=SINCE)
     assert load_bill_changes(conn) == []
+
+
+def test_energy_is_told_in_decimals(conn) -> None:
+    # Stored in binary steps of about a millionth; 0.1 x 3 is 0.30000000000000004.
+    store(conn, [0.1, 0.1, 0.1] + [0.0] * 93, FIRST)
+    bill_id = pin(conn)
+    assert bill_figures(conn, bill_id).import_kwh == 0.3
+    store(conn, [0.4, 0.2], SINCE)
+    assert told(conn) == [(bill_id, 2, 0.4)]
+    found = billed_difference(conn, bill_id)
+    assert (found.import_kwh, found.points[0].now.import_kwh) == (0.4, 0.7)
+    assert load_versions(conn, 1, START)[0].import_kwh == 0.4
+    values = EditedValues.of_import(np.array([utc_us(START)]), np.array([0.7]))
+    said = {"reason": "By hand", "by": "Li Wei", "at": SINCE, "billed_too": True}
+    store_edit(conn, 1, values, **said)
+    assert list_edits(conn, 1)[0].was_import_kwh == 0.4
+    [record] = load_edits(conn, 1, START, SINCE)
+    assert record.was_import_kwh == 0.4
+    assert load_settled(conn, 1, START, SINCE).values[:2, 0].tolist() == [0.4, 0.2]
