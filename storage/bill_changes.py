@@ -33,7 +33,7 @@ SELECT_BOUNDS = """
      WHERE withdrawn_at IS NULL
        AND (%(account_id)s::int IS NULL OR account_id = %(account_id)s)
 """
-# Energy is stored in binary steps and told in millionths, hence through numeric.
+# Energy is stored in binary steps, and is what it is to the millionth.
 # The outer bounds, as constants, leave out partitions before anything is read.
 SELECT_CHANGES = """
     WITH pinned AS MATERIALIZED (
@@ -47,7 +47,8 @@ SELECT_CHANGES = """
          WHERE withdrawn_at IS NULL
            AND (%(account_id)s::int IS NULL OR account_id = %(account_id)s)),
     changed AS (
-        SELECT bill_id, was.import_kwh AS was_kwh, now.import_kwh AS now_kwh
+        SELECT bill_id, round(was.import_kwh * 1e6) AS was_millionths,
+               round(now.import_kwh * 1e6) AS now_millionths
           FROM pinned
           JOIN energy_interval_past AS was
             ON was.point_id = pinned.point_id
@@ -57,15 +58,15 @@ SELECT_CHANGES = """
           LEFT JOIN energy_interval AS now
             ON now.point_id = was.point_id AND now.start = was.start
            AND now.start >= %(start)s AND now.start < %(stop)s
-         WHERE (round(was.import_kwh::numeric, 6), round(was.export_kwh::numeric, 6),
-                round(was.lagging_kvarh::numeric, 6),
-                round(was.leading_kvarh::numeric, 6), was.quality)
+         WHERE (round(was.import_kwh * 1e6), round(was.export_kwh * 1e6),
+                round(was.lagging_kvarh * 1e6),
+                round(was.leading_kvarh * 1e6), was.quality)
                IS DISTINCT FROM
-               (round(now.import_kwh::numeric, 6), round(now.export_kwh::numeric, 6),
-                round(now.lagging_kvarh::numeric, 6),
-                round(now.leading_kvarh::numeric, 6), now.quality)
+               (round(now.import_kwh * 1e6), round(now.export_kwh * 1e6),
+                round(now.lagging_kvarh * 1e6),
+                round(now.leading_kvarh * 1e6), now.quality)
          UNION ALL
-        SELECT bill_id, NULL, now.import_kwh
+        SELECT bill_id, NULL, round(now.import_kwh * 1e6)
           FROM pinned
           JOIN energy_interval AS now
             ON now.point_id = pinned.point_id
@@ -82,8 +83,7 @@ SELECT_CHANGES = """
       FROM (SELECT DISTINCT bill_id, account_id, first_day, last_day FROM pinned)
            AS bill
       JOIN (SELECT bill_id, count(*) AS intervals,
-                   round(sum(round(coalesce(now_kwh, 0)::numeric, 6)
-                             - round(coalesce(was_kwh, 0)::numeric, 6)), 6)::float8
+                   sum(coalesce(now_millionths, 0) - coalesce(was_millionths, 0)) / 1e6
                        AS change_kwh
               FROM changed GROUP BY bill_id) AS its USING (bill_id)
      ORDER BY first_day, bill_id
