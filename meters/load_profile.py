@@ -16,8 +16,15 @@ from meters.blocks import Block, plan_parts
 from meters.encoding import DecodeError, Encoding, decode_words
 from meters.identity import words_in
 from meters.layout import decode_number, decode_time, encode_number, encode_time
-from meters.load_profile_form import LoadProfile, Pointer, Select
-from meters.load_records import LogRecord, LogRequest, LogState, wanted_numbers
+from meters.load_profile_form import LoadProfile, Pointer, RecordFlag, Select
+from meters.load_records import (
+    Channel,
+    LogRecord,
+    LogRequest,
+    LogState,
+    wanted_numbers,
+)
+from meters.load_search import plan_search
 from meters.modbus_profile import ModbusProfile
 from meters.quantity import Quantity
 
@@ -80,10 +87,17 @@ def plan_load_profile(
     tuple of LogRequest
         Empty once all is read that can be.
 
+    Raises
+    ------
+    DecodeError
+        If nothing that the meter records is wanted.
+
     """
     log = _log(profile)
     if state.count == 0 or wanted_to < wanted_from:
         return ()
+    if log.is_searched:
+        return plan_search(profile, state, wanted_from, wanted_to)
     if log.select is not None and log.select.by == "time":
         return _next_by_time(profile, log.select, state, wanted_from, wanted_to)
     if state.newest not in state.read:
@@ -112,24 +126,41 @@ def decode_load_profile(
     records = []
     for place in range(request.block.count // log.record_words):
         own = words[place * log.record_words :][: log.record_words]
-        at = own[log.time.offset :][: log.time.words]
-        measured_at = decode_time(profile, log.time, at)
-        if measured_at is None:
-            continue
-        if log.stamp == "start":
-            measured_at += timedelta(seconds=log.interval_s)
         number = request.numbers[place] if request.numbers else None
-        values = _values(profile, own)
-        failed = log.power_failure is not None and log.power_failure.is_on(own)
-        records.append(
-            LogRecord(
-                measured_at=measured_at,
-                values=values,
-                number=number,
-                power_failure=failed,
-            )
-        )
+        record = _record(profile, own, number, request.channel)
+        if record is not None:
+            records.append(record)
     return tuple(records)
+
+
+def _record(
+    profile: ModbusProfile,
+    words: Sequence[int],
+    number: int | None,
+    channel: Channel | None,
+) -> LogRecord | None:
+    """Decode one place; None if it is empty."""
+    log = _log(profile)
+    at = words[log.time.offset :][: log.time.words]
+    measured_at = decode_time(profile, log.time, at)
+    if measured_at is None:
+        return None
+    if log.stamp == "start":
+        interval = timedelta(seconds=log.interval_s)
+        measured_at += interval if channel is None else channel.interval
+    is_given = log.available is None or log.available.is_on(words)
+    return LogRecord(
+        measured_at=measured_at,
+        values=_values(profile, words, channel) if is_given else {},
+        number=number,
+        power_failure=_is_on(log.power_failure, words),
+        is_doubtful=_is_on(log.bad_value, words),
+        clock_set=_is_on(log.clock_set, words),
+    )
+
+
+def _is_on(flag: RecordFlag | None, words: Sequence[int]) -> bool:
+    return flag is not None and flag.is_on(words)
 
 
 def _log(profile: ModbusProfile) -> LoadProfile:
@@ -225,12 +256,18 @@ def _block(profile: ModbusProfile, address: int, records: int) -> Block:
     )
 
 
-def _values(profile: ModbusProfile, record: Sequence[int]) -> dict[Quantity, float]:
+def _values(
+    profile: ModbusProfile, record: Sequence[int], channel: Channel | None
+) -> dict[Quantity, float]:
     values = {}
+    wanted = None if channel is None else channel.quantity
+    exponent = 0 if channel is None else channel.exponent
     for form in _log(profile).fields:
+        if wanted is not None and form.quantity is not wanted:
+            continue
         words = record[form.offset :][: form.words]
         try:
-            value = decode_number(profile, form, words)
+            value = decode_number(profile, form, words, exponent)
         except DecodeError as exc:
             raise DecodeError(f"load_profile.{form.quantity}: {exc}") from exc
         if value is not None:

@@ -21,6 +21,26 @@ class LogRecord:
     """Counting up with time; None where the meter selects by time."""
     power_failure: bool = False
     """The meter marked that the supply was off for some of the interval."""
+    is_doubtful: bool = False
+    """The meter marked that the values are not to be believed."""
+    clock_set: bool = False
+    """The meter marked that its clock was set during the interval."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Channel:
+    """What a channel of a memory holds, as the meter told."""
+
+    number: int
+    """From 1 on; 0 = the memory has no channels, and its records hold all."""
+    quantity: Quantity | None = None
+    """None: nothing that is wanted, or all where there are no channels."""
+    exponent: int = 0
+    """Its values are to be multiplied with ten to the power of it."""
+    interval: timedelta
+    """From one record to the next."""
+    words: tuple[int, ...] = ()
+    """As it told."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,6 +52,10 @@ class LogRequest:
     block: Block
     numbers: tuple[int, ...]
     """Of the records in the block, in order of their places; empty by time."""
+    channel: Channel | None = None
+    """Of a search towards older records: what it reads."""
+    is_next: bool = False
+    """Of a search: it is not begun, but goes on."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,12 +69,34 @@ class LogState:
     read: Mapping[int, datetime | None] = field(default_factory=dict)
     """Numbers that were read, with their times; None: nothing there."""
     reached: datetime | None = None
-    """By time: newest that was read."""
+    """By time: newest that was read; towards older records, the oldest."""
     is_exhausted: bool = False
-    """By time: the last answer brought nothing newer."""
+    """By time: the last answer brought nothing new."""
+    channels: tuple[Channel, ...] = ()
+    """Those that told what they hold."""
+    channel: Channel | None = None
+    """The one that was read last."""
+    is_open: bool = False
+    """Of a search: the meter shows what `reached` says, and can go on from there."""
+
+    def knowing(self, channel: Channel) -> "LogState":
+        """Take note of what a channel holds."""
+        return replace(self, channels=(*self.channels, channel))
+
+    def interrupted(self) -> "LogState":
+        """Begin the search anew from where it came to."""
+        return replace(self, is_open=False)
+
+    def is_news(self, request: LogRequest, record: LogRecord) -> bool:
+        """Whether a record of an answer was not in another one before."""
+        if request.channel is None or request.channel != self.channel:
+            return True
+        return self.reached is None or record.measured_at < self.reached
 
     def after(self, request: LogRequest, records: Sequence[LogRecord]) -> "LogState":
         """Take note of an answer."""
+        if request.channel is not None:
+            return self._searched(request, request.channel, records)
         times = {record.number: record.measured_at for record in records}
         read = dict(self.read) | {
             number: times.get(number) for number in request.numbers
@@ -85,6 +131,52 @@ class LogState:
         while number + 1 in known:
             number += 1
         return max(since, known[number])
+
+    def _searched(
+        self, request: LogRequest, channel: Channel, records: Sequence[LogRecord]
+    ) -> "LogState":
+        """Take note of an answer to a search."""
+        before = self.reached if channel == self.channel else None
+        times = [record.measured_at for record in records]
+        follows = before is None or max(times, default=before) >= (
+            before - channel.interval
+        )
+        if request.is_next and not follows:
+            # A command that was heard twice passes over a window. Where the meter was
+            # off, too, a new search tells.
+            return self.interrupted()
+        first = min(times, default=None)
+        is_new = first is not None and (before is None or first < before)
+        return replace(
+            self,
+            channel=channel,
+            reached=first if is_new else before,
+            is_open=is_new,
+            is_exhausted=not is_new,
+        )
+
+
+def merged(records: Sequence[LogRecord]) -> list[LogRecord]:
+    """Join what single channels held of the same time, oldest first.
+
+    What a meter doubts stays by itself: it speaks against one quantity alone. Of two
+    values at one time, as when a clock of local time is set back, the first one given
+    counts: it is the newer one.
+    """
+    joined: dict[datetime, LogRecord] = {}
+    doubtful = [record for record in records if record.is_doubtful and record.values]
+    for record in records:
+        before = joined.get(record.measured_at)
+        if record.is_doubtful or not record.values:
+            continue
+        if before is not None:
+            record = replace(  # noqa: PLW2901 - joined with what was there
+                record,
+                values={**record.values, **before.values},
+                clock_set=before.clock_set or record.clock_set,
+            )
+        joined[record.measured_at] = record
+    return sorted([*joined.values(), *doubtful], key=lambda r: r.measured_at)
 
 
 def wanted_numbers(

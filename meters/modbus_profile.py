@@ -235,6 +235,15 @@ def _refuse_misfit_log(profile: ModbusProfile, log: LoadProfile) -> None:
             f"max_block: is {profile.max_block}, but a record of load_profile takes "
             f"{log.record_words} registers"
         )
+    spans = {"the window": log.span if log.is_searched else 0}
+    if log.channels is not None:
+        spans["what a channel tells"] = log.channels.told[1]
+    for what, words in spans.items():
+        if words > profile.max_block:
+            raise ValueError(
+                f"max_block: is {profile.max_block}, but {what} of load_profile takes "
+                f"{words} registers"
+            )
     if log.holds == "intervals":
         return
     for form in log.fields:

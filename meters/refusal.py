@@ -30,6 +30,8 @@ class Reason(StrEnum):
     BEFORE_INSTALLATION = "before-installation"
     AFTER_REMOVAL = "after-removal"
     UNDECODABLE = "undecodable"
+    MARKED_BAD = "marked-bad"
+    """The meter itself says that it is not to be believed."""
     JOURNAL_FULL = "journal-full"
     JOURNAL_DAMAGED = "journal-damaged"
 
@@ -48,6 +50,7 @@ _OF_DECODED = frozenset(
         Reason.FAR_FUTURE,
         Reason.BEFORE_INSTALLATION,
         Reason.AFTER_REMOVAL,
+        Reason.MARKED_BAD,
         Reason.JOURNAL_FULL,
     }
 )

@@ -12,29 +12,25 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
 
-from collector.modbus.failure import Failure, MeterError
+from collector.modbus.believed import checked
+from collector.modbus.failure import MeterError
 from collector.modbus.gap import Gap, gap_of
+from collector.modbus.memory import PASSING, Bus, MeterMemory
 from collector.modbus.recorded import NotStoredError, intervals_of
-from collector.modbus.turns import Asking, Rank
 from collector.parcel import Parcel
-from meters.blocks import Block
-from meters.bounds import Objection, check
 from meters.encoding import DecodeError
 from meters.load_profile import (
     LogRecord,
-    LogRequest,
     LogState,
     decode_load_profile,
     plan_load_profile,
-    plan_pointers,
-    state_of,
 )
+from meters.load_records import merged
+from meters.load_search import channel_of, plan_channel
 from meters.meter import Meter, Transport
 from meters.modbus_profile import ModbusProfile
 from meters.reading import Reading, Source
-from meters.refusal import Refusal
 from storage.meter_intervals import MeterIntervals
 
 log = logging.getLogger(__name__)
@@ -44,31 +40,10 @@ _MOST_GAPS = 1000
 """Of one meter: the oldest is forgotten, its memory would no longer have it."""
 _MOST_REFUSALS = 3
 """In a row; then a gap is left as it is."""
+_A_PARCEL = 500
+"""Records that are handed on at once."""
 _REST_S = 30.0
 """Where the database takes no intervals."""
-_PASSING = {Failure.NO_TIME, Failure.NO_CONNECTION}
-"""What says nothing of the meter's memory."""
-
-
-class Bus(Protocol):
-    """What is needed of a bus."""
-
-    async def read_block(
-        self, unit: int, block: Block, asking: Asking | None = None
-    ) -> list[int]:
-        """Read one block of one unit; raise MeterError where that fails."""
-        ...
-
-    async def write_registers(
-        self,
-        unit: int,
-        address: int,
-        words: Sequence[int],
-        asking: Asking | None = None,
-    ) -> None:
-        """Write holding registers; raise MeterError where that fails."""
-        ...
-
 
 Store = Callable[[MeterIntervals, datetime], Awaitable[int]]
 """Commits intervals and when they were received; raises NotStoredError."""
@@ -87,7 +62,8 @@ class Backfill:
         *,
         store: Store | None = None,
     ) -> None:
-        self._meter, self._profile, self._bus, self._now = meter, profile, bus, now
+        self._meter, self._profile, self._now = meter, profile, now
+        self._memory = MeterMemory(meter, profile, bus)
         self._put, self._store = put, store
         self._gaps: deque[Gap] = deque(maxlen=_MOST_GAPS)
         self._state: LogState | None = None
@@ -95,6 +71,8 @@ class Backfill:
         self._read_to: datetime | None = None
         """Of the gap in hand: what was read before the state was asked for anew."""
         self._filled = 0
+        self._kept: list[LogRecord] = []
+        """Of single channels, until all of the gap's are read: they are merged then."""
         self._refusals = 0
         self._rests_until = float("-inf")
 
@@ -142,7 +120,7 @@ class Backfill:
                 self._is_not_stored(str(exc))
                 return
             except (MeterError, DecodeError) as exc:
-                is_no_fault = isinstance(exc, MeterError) and exc.failure in _PASSING
+                is_no_fault = isinstance(exc, MeterError) and exc.failure in PASSING
                 if not is_no_fault:
                     self._is_refused(str(exc))
                 return
@@ -158,13 +136,15 @@ class Backfill:
     def _is_not_stored(self, text: str) -> None:
         """Leave the gap for a while; what was read of it is read again."""
         self._rests_until = asyncio.get_running_loop().time() + _REST_S
-        self._state, self._filled = None, 0
+        self._begin_anew()
         log.debug("Intervals of meter %s wait: %s", self._meter.serial, text)
 
     def _is_refused(self, text: str) -> None:
         """Leave a gap that the meter will not fill."""
-        self._state = None
         self._refusals += 1
+        memory, state = self._profile.load_profile, self._state
+        is_searched = memory is not None and memory.is_searched
+        self._state = state.interrupted() if state and is_searched else None
         if self._refusals < _MOST_REFUSALS:
             return
         log.warning(
@@ -173,50 +153,83 @@ class Backfill:
             self._meter.serial,
             text,
         )
-        self._refusals, self._filled, self._read_to = 0, 0, None
+        self._begin_anew()
 
     async def _step(self, gap: Gap, latest: float) -> None:
         """Ask once for what is left of a gap."""
         state = await self._known(latest)
+        if (about := plan_channel(self._profile, state)) is not None:
+            told = await self._memory.ask(about, latest)
+            self._state = state.knowing(channel_of(self._profile, state, told))
+            return
         since = self._read_to or gap.since
         requests = plan_load_profile(self._profile, state, since, gap.wanted_to)
         if not requests:
+            whole = merged(self._kept)
+            for first in range(0, len(whole), _A_PARCEL):
+                await self._hand_on(whole[first : first + _A_PARCEL])
             self._has_filled(self._gaps.popleft())
             return
-        records = await self._ask(requests[0], latest)
-        within = [record for record in records if gap.holds(record.measured_at)]
-        if within:
+        request = requests[0]
+        words = await self._memory.ask(request, latest)
+        records = decode_load_profile(self._profile, request, words)
+        within = [
+            record
+            for record in records
+            if gap.holds(record.measured_at) and state.is_news(request, record)
+        ]
+        if request.channel is not None and request.channel.number:
+            self._kept += within
+        else:
             await self._hand_on(within)
-        self._state = state.after(requests[0], records)
+        self._state = state.after(request, records)
 
     async def _hand_on(self, records: Sequence[LogRecord]) -> None:
         """Pass on what is believed, and what is refused."""
+        if not records:
+            return
         memory = self._profile.load_profile
+        self._note_clock(records)
         if memory is None or memory.holds == "registers":
             await self._put(self._judged(records))
             return
         length = timedelta(seconds=memory.interval_s)
         at = self._now()
-        believed, refusals = self._checked(records, at, began=length)
+        believed, refusals = checked(self._meter, records, at, began=length)
         if refusals:
             await self._put(Parcel.of(Transport.MODBUS, refusals=refusals))
         if believed and self._store is not None:
             intervals = intervals_of(self._meter.meter_id, memory, believed)
             self._filled += await self._store(intervals, at)
 
+    def _note_clock(self, records: Sequence[LogRecord]) -> None:
+        """Say where times are of a clock that was set meanwhile."""
+        times = [record.measured_at for record in records if record.clock_set]
+        if times:
+            log.warning(
+                "Meter %s marks %d of its records, the first of %s, as recorded while "
+                "its clock was set: the times around them may be wrong.",
+                self._meter.serial,
+                len(times),
+                f"{min(times):%Y-%m-%d %H:%M} UTC",
+            )
+
     async def _known(self, latest: float) -> LogState:
-        """Return what is known of the memory, which goes on recording."""
+        """Return what is known of the memory, which goes on recording.
+
+        Times, which a search goes by, stay as they are.
+        """
         memory, loop = self._profile.load_profile, asyncio.get_running_loop()
         if self._state is None or loop.time() > self._state_is_good_until:
-            blocks = plan_pointers(self._profile)
-            words = {block: await self._read(block, latest) for block in blocks}
             interval_s = 0 if memory is None else memory.interval_s
             if self._state is not None:  # else polls far apart would begin again
                 since = self._read_to or self._gaps[0].since
                 interval = timedelta(seconds=interval_s)
                 self._read_to = self._state.read_to(since, interval)
-            self._state = state_of(self._profile, words)
+            self._state = await self._memory.state(latest)
             self._state_is_good_until = loop.time() + interval_s / 2
+            if memory is not None and memory.is_searched:
+                self._state_is_good_until = float("inf")
         return self._state
 
     def _has_filled(self, gap: Gap) -> None:
@@ -227,7 +240,12 @@ class Backfill:
             self._what,
             gap,
         )
-        self._filled, self._state, self._read_to = 0, None, None
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Know nothing of the next gap."""
+        self._state, self._read_to, self._refusals, self._filled = None, None, 0, 0
+        self._kept.clear()
 
     @property
     def _what(self) -> str:
@@ -235,33 +253,10 @@ class Backfill:
         is_readings = memory is None or memory.holds == "registers"
         return "readings" if is_readings else "intervals"
 
-    async def _ask(self, request: LogRequest, latest: float) -> Sequence[LogRecord]:
-        """Select, where the meter wants that, and read."""
-        for address, written in request.writes:
-            await self._bus.write_registers(
-                self._meter.unit or 0, address, written, self._asking(latest)
-            )
-        words = await self._read(request.block, latest)
-        return decode_load_profile(self._profile, request, words)
-
-    async def _read(self, block: Block, latest: float) -> list[int]:
-        return await self._bus.read_block(
-            self._meter.unit or 0, block, self._asking(latest)
-        )
-
-    def _asking(self, latest: float) -> Asking:
-        timeout_ms = self._profile.timeout_ms
-        return Asking(
-            rank=Rank.BACKFILL,
-            latest=latest,
-            timeout_s=None if timeout_ms is None else timeout_ms / 1000,
-            pause_s=self._profile.pause_ms / 1000,
-        )
-
     def _judged(self, records: Sequence[LogRecord]) -> Parcel:
         """Make a parcel of what registers showed."""
         at = self._now()
-        believed, refusals = self._checked(records, at)
+        believed, refusals = checked(self._meter, records, at)
         readings = [
             Reading(
                 meter_id=self._meter.meter_id,
@@ -274,31 +269,3 @@ class Backfill:
         self._filled += len(readings)
         source = Source.LOAD_PROFILE
         return Parcel.of(Transport.MODBUS, readings, refusals, source=source)
-
-    def _checked(
-        self,
-        records: Sequence[LogRecord],
-        at: datetime,
-        began: timedelta = timedelta(0),
-    ) -> tuple[list[LogRecord], list[Refusal]]:
-        """Tell believable records from others; `began` so long before their time."""
-        believed: list[LogRecord] = []
-        refusals: list[Refusal] = []
-        for record in records:
-            fault = check(self._meter, record.measured_at - began, record.values, at)
-            if fault is None:
-                believed.append(record)
-            else:
-                refusals.append(self._refusal(record, fault, at))
-        return believed, refusals
-
-    def _refusal(self, record: LogRecord, fault: Objection, at: datetime) -> Refusal:
-        return Refusal(
-            reason=fault.reason,
-            text=fault.text,
-            source=self._meter.address,
-            transport=Transport.MODBUS,
-            received_at=at,
-            raw=repr(record).encode(),
-            meter_id=self._meter.meter_id,
-        )

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from meters.load_profile import LogRecord
 from meters.quantity import Quantity
 from meters.reading import Reading, Source, batch_of
 from storage.clocks import load_clock_hours
@@ -14,6 +15,7 @@ from storage.readings import load_sources
 from tests.collector.master import enter_meters, stored
 from tests.collector.modbus.gateway import Unit, gateway
 from tests.collector.modbus.test_backfill import IMPORT, LOGGER, QUARTER, recorded
+from tests.collector.modbus.test_backfill_search import a44
 from tests.collector.test_run import MODBUS, collecting, now
 from tests.collector.waiting import until
 from tests.fix_broker import HOST
@@ -84,3 +86,43 @@ def test_a_stop_of_the_collector_is_filled_from_a_meters_memory(
         assert hour.drift_s == 240.0
     first = now() - timedelta(hours=2)
     assert {first + n * QUARTER for n in range(8)} <= set(times)
+
+
+def test_what_a_meter_found_in_its_memory_is_stored_once_beside_the_others(
+    database,
+) -> None:
+    # From 10:53 to 13:00: the quarter-hours from 11:00 to 12:45 are eight. An A44 that
+    # searches for as long as we like, and a meter that hangs on the same bus.
+    bad = LogRecord(
+        measured_at=now() - 3 * QUARTER, values={IMPORT: 9.0}, is_doubtful=True
+    )
+    slow = a44(bad, now=now(), measured_at=now(), held_searches=1)
+    other = Unit(2)
+
+    async def run() -> None:
+        async with gateway(slow, other) as port:
+            place = {"host": HOST, "port": port, "poll_every_s": 0.5}
+            entered = enter_meters(
+                database,
+                {"serial": "A44", "profile": "abb-a44", "unit": 1, **place},
+                {"serial": "OTHER", "unit": 2, **place},
+            )
+            meter = next(each for each in entered if each.serial == "A44")
+            await stored_before(database, meter.meter_id, now() - AWAY)
+            async with collecting(database, None, "finder") as counts:
+                await until(lambda: slow.found is not None)
+                polls = len(other.asked)
+                await until(lambda: len(other.asked) >= polls + 3)
+                slow.found.set()
+                await until(lambda: counts[MODBUS].refused >= 1)
+
+    asyncio.run(run())
+    rows = [(at, kwh) for serial, at, kwh in stored(database) if serial == "A44"]
+    # The first of the gap's records is number 32 of those that began at 0 kWh.
+    expected = {now() - n * QUARTER: (40 - n) * 12.5 for n in range(1, 9) if n != 3}
+    assert len(rows) == len(dict(rows))
+    assert {at: kwh for at, kwh in rows if at in expected} == expected
+    assert set(dict(rows)) - set(expected) == {now() - AWAY, now()}
+    with connect(database) as conn:
+        kept = conn.execute("SELECT reason, meter_id FROM quarantine").fetchall()
+    assert [reason for reason, _ in kept] == ["marked-bad"]

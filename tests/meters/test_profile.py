@@ -275,7 +275,7 @@ def test_a_mistake_in_a_payloads_profile_is_told(tmp_path, good, bad, expected) 
 
 
 def test_a_name_without_a_file_lists_those_with_one() -> None:
-    with pytest.raises(ProfileError, match="no profile 'sdm'; there are abb-b23, "):
+    with pytest.raises(ProfileError, match="no profile 'sdm'; there are abb-a44, "):
         load_profile("sdm")
 
 

@@ -50,6 +50,15 @@ class Unit:
     """What stands elsewhere, by address."""
     memory: LogMemory | None = None
     written: dict[int, int] = field(default_factory=dict)
+    on_write: Callable[[int], None] | None = None
+    """Told where something was written, once it is done."""
+    passed: int = 0
+    """Of a memory that is searched: how often its next records were asked for."""
+    searches: int = 0
+    held_searches: int = 0
+    """So many of those to come end only with `found`; meanwhile it answers nothing."""
+    found: asyncio.Event | None = None
+    """Clear while a search is held."""
     asked: list[tuple[int, int]] = field(default_factory=list)
     """Address and count of each request."""
     asked_at: list[float] = field(default_factory=list)
@@ -66,7 +75,9 @@ class Unit:
     def _held(self) -> dict[int, int]:
         held = encode_registers(self.profile, self.values, self.measured_at)
         if self.memory is not None:
-            held |= encode_load_profile(self.profile, self.memory, self.written)
+            held |= encode_load_profile(
+                self.profile, self.memory, self.written, self.passed
+            )
         return held | self.words
 
     async def _answer(
@@ -75,14 +86,33 @@ class Unit:
         loop = asyncio.get_running_loop()
         self.asked_at.append(loop.time())
         self.asked.append((address, count))
+        if self.found is not None:
+            await self.found.wait()
         await asyncio.sleep(self.delay_at.get(address, self.delay_s))
         if new is not None:
             self.written |= dict(enumerate(new, address))
+            await self._search(address)
+            if self.on_write is not None:
+                self.on_write(address)
         for at, word in self._held().items():
             registers[at - first] = word
         if self.holes.intersection(range(address, address + count)):
             return ExcCodes.ILLEGAL_ADDRESS
         return self.refusal
+
+    async def _search(self, address: int) -> None:
+        """Begin a search, or go on with one, where that was written."""
+        log = self.profile.load_profile
+        if log is None or log.next is None or log.select is None:
+            return
+        if address == log.next.address:
+            self.passed += 1
+        elif address in {log.select.address, *(write.address for write in log.writes)}:
+            self.passed, self.searches = 0, self.searches + 1
+            if self.held_searches:
+                self.held_searches -= 1
+                self.found = asyncio.Event()
+                await self.found.wait()
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from collector.modbus.breaker import Breaker
 from collector.modbus.bus import ModbusBus
 from collector.modbus.poller import PolledMeter, poll
 from collector.parcel import ParcelQueue
-from meters.meter import Meter, Transport
+from meters.meter import BusAddress, Framing, Meter, Transport
 from tests.collector.modbus.gateway import Unit, gateway, modbus_profile
 from tests.fix_broker import HOST
 
@@ -79,10 +79,15 @@ class Polling:
 
 @contextlib.asynccontextmanager
 async def on_a_bus(
-    port: int, *, timeout_s: float = 2.0, limit: int = 1000
+    port: int,
+    *,
+    timeout_s: float = 2.0,
+    limit: int = 1000,
+    framing: Framing = Framing.TCP,
 ) -> AsyncIterator[Polling]:
     """Have a bus on which meters can be polled."""
-    bus = ModbusBus.tcp(HOST, port, timeout_s=timeout_s)
+    address = BusAddress(framing=framing, host=HOST, port=port)
+    bus = ModbusBus(address, timeout_s=timeout_s)
     bus.breaker = Breaker(first_s=0.05, random=Even())
     all_of = Polling(bus=bus, queue=ParcelQueue(limit=limit))
     try:

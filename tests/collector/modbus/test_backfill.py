@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from collector.modbus.backfill import Backfill
 from collector.modbus.failure import Failure
 from meters.load_memory import LogMemory
 from meters.load_profile import LogRecord
@@ -161,6 +162,39 @@ def test_the_memory_is_read_a_little_at_a_time_between_polls() -> None:
             remembered = 0
     assert max(between[1:]) <= 4
     assert sum(between) >= 8
+
+
+def test_a_long_gap_is_filled_though_each_poll_is_long_after_the_last(
+    monkeypatch,
+) -> None:
+    # 96 records, six a request, four requests a poll, one of them for the newest: six
+    # polls, and one to see the end. An hour passes between two, and one more record.
+    unit = Unit(1, profile=LOGGER, measured_at=AT, values={IMPORT: 0.0})
+    unit.memory, filled = recorded(AT - 96 * QUARTER, 96), []
+
+    async def run() -> int:
+        loop, polls = asyncio.get_running_loop(), 0
+        time = loop.time
+        monkeypatch.setattr(loop, "time", lambda: time() + polls * 3600.0)
+
+        async def put(parcel) -> None:
+            filled.extend(parcel.batch.readings())
+
+        async with gateway(unit) as port, on_a_bus(port) as all_of:
+            backfill = Backfill(meter(1, port), LOGGER, all_of.bus, lambda: AT, put)
+            backfill.want(AT - 97 * QUARTER, AT)
+            while backfill.waits and polls < 20:
+                await backfill.some(latest=float("inf"))
+                polls += 1
+                newest = unit.memory.records[-1].measured_at
+                more = [LogRecord(measured_at=newest + QUARTER, values={IMPORT: 0.0})]
+                unit.memory = LogMemory(
+                    records=[*unit.memory.records, *more], total=96 + polls
+                )
+        return polls
+
+    assert asyncio.run(run()) <= 7
+    assert len({reading.measured_at for reading in filled}) == 96
 
 
 def test_a_memory_that_cannot_be_read_leaves_the_gap_and_the_polls_go_on(
