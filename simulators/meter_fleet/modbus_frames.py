@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-READ_HOLDING, READ_INPUT = 3, 4
+READ_HOLDING, READ_INPUT, WRITE_HOLDING = 3, 4, 16
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE = 1, 2, 3
 NO_RESPONSE_OF_TARGET = 11
 EXCEPTIONS = (1, 2, 3, 4, 5, 6, 8, 10, 11)
@@ -21,6 +21,7 @@ MOST_REGISTERS = 125
 
 _MBAP = struct.Struct(">HHHB")
 _TWO = struct.Struct(">HH")
+_WRITE = struct.Struct(">HHB")
 _LONGEST_TCP = 254
 """Unit and PDU; Modbus Messaging on TCP/IP, V1.0b, section 4.1."""
 
@@ -55,6 +56,17 @@ class Request:
             return None
         address, count = _TWO.unpack(self.body)
         return int(address), int(count)
+
+    @property
+    def written(self) -> tuple[int, tuple[int, ...]] | None:
+        """First register and words to write; None if it is no such write."""
+        if self.function != WRITE_HOLDING or len(self.body) < _WRITE.size:
+            return None
+        address, count, size = _WRITE.unpack_from(self.body)
+        data = self.body[_WRITE.size :]
+        if not count or size != 2 * count or len(data) != size:
+            return None
+        return int(address), struct.unpack(f">{count}H", data)
 
 
 class Framing(Protocol):
@@ -131,6 +143,11 @@ class RtuFraming:
 def read_answer(function: int, data: bytes) -> bytes:
     """Make the PDU that gives registers, as big-endian bytes."""
     return bytes([function, len(data)]) + data
+
+
+def write_answer(request: Request) -> bytes:
+    """Make the PDU that confirms a write: its address and count again."""
+    return bytes([request.function]) + request.body[: _TWO.size]
 
 
 def exception_answer(function: int, code: int) -> bytes:

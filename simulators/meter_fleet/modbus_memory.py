@@ -37,12 +37,12 @@ def log_words(
 ) -> Mapping[int, int]:
     """Return the registers of a meter's load profile at an instant, address to word.
 
-    Empty where its type has none.
+    Empty where its type has none, or one that is searched (`SearchedMemory`).
     """
     log = profile.load_profile
-    if log is None:
+    if log is None or log.is_searched:
         return {}
-    return _log_words(meter, profile.name, _newest(meter, log, at_ms))
+    return _log_words(meter, profile.name, newest_number(meter, log, at_ms))
 
 
 def records_in(
@@ -52,14 +52,14 @@ def records_in(
     log = profile.load_profile
     if log is None or log.access != "ring" or log.holds != "registers":
         return
-    newest = _newest(meter, log, at_ms)
+    newest = newest_number(meter, log, at_ms)
     for number in range(max(0, newest - log.capacity + 1), newest + 1):
         at = log.address + number % log.turn * log.record_words
         if address <= at and at + log.record_words <= address + count:
-            yield _record(meter, log, number)
+            yield record_of(meter, log, number)
 
 
-def _newest(meter: LightMeter, log: LoadProfile, at_ms: int) -> int:
+def newest_number(meter: LightMeter, log: LoadProfile, at_ms: int) -> int:
     """Return the number of the newest record; the first since installation is 0."""
     interval_ms = log.interval_s * 1000
     return at_ms // interval_ms - meter.installed_ms // interval_ms - 1
@@ -72,11 +72,12 @@ def _log_words(meter: LightMeter, _profile_name: str, newest: int) -> Mapping[in
         return {}
     log = profile.load_profile
     first = max(0, newest - log.capacity + 1)
-    records = [_record(meter, log, number) for number in range(first, newest + 1)]
+    records = [record_of(meter, log, number) for number in range(first, newest + 1)]
     return encode_load_profile(profile, LogMemory(records=records, total=newest + 1))
 
 
-def _record(meter: LightMeter, log: LoadProfile, number: int) -> LogRecord:
+def record_of(meter: LightMeter, log: LoadProfile, number: int) -> LogRecord:
+    """Return what a meter recorded as the record of this number."""
     interval_ms = log.interval_s * 1000
     ended_ms = (meter.installed_ms // interval_ms + 1 + number) * interval_ms
     values = {q: _shown(meter, q, ended_ms) for q in REGISTERS if q in meter.gives}

@@ -17,6 +17,7 @@ from simulators.meter_fleet.faults import Fault, Spell
 from simulators.meter_fleet.ledger import Ledger
 from simulators.meter_fleet.modbus_frames import (
     NO_RESPONSE_OF_TARGET,
+    WRITE_HOLDING,
     FrameError,
     Framing,
     FramingKind,
@@ -24,6 +25,7 @@ from simulators.meter_fleet.modbus_frames import (
     exception_answer,
     framing,
     read_answer,
+    write_answer,
 )
 from simulators.meter_fleet.modbus_lies import Scene, lie
 from simulators.meter_fleet.modbus_unit import FleetUnit
@@ -151,18 +153,32 @@ class _Connection(asyncio.Protocol):
         if spells and self._misbehaves(request, unit, spells):
             unit.trouble(self)
             return
-        found = unit.read(self, request, at_ms)
-        if isinstance(found, int):
+        pdu = self._done(request, unit, at_ms)
+        if isinstance(pdu, int):
             unit.trouble(self)
-            self._send(request, _refused(request, found))
+            self._send(request, _refused(request, pdu))
             return
-        pdu = read_answer(request.function, found)
-        delay_s = self._delay_s(spells)
-        if delay_s:
-            loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
+        delay_s = max(self._delay_s(spells), unit.busy_until_s - loop.time())
+        if delay_s > 0:
             loop.call_later(delay_s, self._give, request, unit, pdu, self._asked)
         else:
             self._give(request, unit, pdu, self._asked)
+
+    def _done(self, request: Request, unit: FleetUnit, at_ms: int) -> bytes | int:
+        """Read or write; return the answer, or an exception's code."""
+        if request.function != WRITE_HOLDING:
+            found = unit.read(self, request, at_ms)
+            return (
+                found
+                if isinstance(found, int)
+                else read_answer(request.function, found)
+            )
+        took_s = unit.write(request, at_ms)
+        if isinstance(took_s, int):
+            return took_s
+        unit.busy_until_s = asyncio.get_running_loop().time() + took_s
+        return write_answer(request)
 
     def _delay_s(self, spells: Sequence[Spell]) -> float:
         delay_s = 0.0

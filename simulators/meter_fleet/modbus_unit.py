@@ -34,6 +34,7 @@ from simulators.meter_fleet.modbus_frames import (
     Request,
 )
 from simulators.meter_fleet.modbus_memory import log_words, records_in, told_words
+from simulators.meter_fleet.searched_memory import SearchedMemory
 
 _FUNCTION = {"input": READ_INPUT, "holding": READ_HOLDING}
 
@@ -134,6 +135,9 @@ class FleetUnit:
     layout: Layout = field(init=False)
     answered_at_s: float = -math.inf
     """When its last answer went out, on the event loop's clock."""
+    busy_until_s: float = -math.inf
+    """While it searches its memory it answers nothing; on the event loop's clock."""
+    _search: SearchedMemory = field(init=False)
     _told: dict[int, int] = field(init=False)
     _opener: int | None = None
     """The first address ever asked for: each pass begins there."""
@@ -145,6 +149,14 @@ class FleetUnit:
         """Lay out the registers."""
         self.layout = layout_of(self.profile)
         self._told = told_words(self.meter, self.profile)
+        self._search = SearchedMemory(self.meter, self.profile)
+
+    def write(self, request: Request, at_ms: int) -> float | int:
+        """Return how long a write takes, in seconds, or an exception's code."""
+        if request.written is None:
+            return ILLEGAL_FUNCTION
+        took_s = self._search.write(*request.written, at_ms)
+        return ILLEGAL_ADDRESS if took_s is None else took_s
 
     def forget(self, connection: object) -> None:
         """Leave in doubt what was given last over a connection that ended."""
@@ -252,6 +264,7 @@ class FleetUnit:
         addresses = range(address, address + count)
         if not all(each in held for each in addresses):
             held = log_words(self.meter, self.profile, at_ms)
+            held = held or self._search.words(at_ms)
             if not all(each in held for each in addresses):
                 return ILLEGAL_ADDRESS
             self._give_records(address, count, at_ms)
@@ -259,7 +272,8 @@ class FleetUnit:
 
     def _give_records(self, address: int, count: int, at_ms: int) -> None:
         """Enter records of the load profile: who reads them may store them."""
-        for record in records_in(self.meter, self.profile, at_ms, address, count):
+        ring = records_in(self.meter, self.profile, at_ms, address, count)
+        for record in (*ring, *self._search.given_in(at_ms, address, count)):
             given = Given(
                 meter=self.meter,
                 measured_ms=utc_us(record.measured_at) // 1000,

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,9 @@ from pymodbus import FramerType
 from pymodbus.client import AsyncModbusTcpClient
 
 from collector.modbus.bus import MeterError, ModbusBus
+from collector.modbus.memory import MeterMemory
 from meters.blocks import Block, plan_blocks
+from meters.clock import decode_clock, encode_clock
 from meters.decode import decode_blocks
 from meters.identity import decode_identity, plan_identity
 from meters.load_profile import (
@@ -18,9 +21,12 @@ from meters.load_profile import (
     plan_pointers,
     state_of,
 )
+from meters.load_records import LogRecord, LogState, merged
+from meters.load_search import channel_of, plan_channel
+from meters.meter import BusAddress, Framing
 from meters.quantity import REGISTERS
 from meters.reading import from_utc_us, utc_us
-from simulators.meter_fleet.faults import Fault
+from simulators.meter_fleet.faults import Fault, Spell
 from simulators.meter_fleet.ledger import Ledger, Standing
 from simulators.meter_fleet.ledger_file import read_ledger
 from simulators.meter_fleet.meter import LightMeter
@@ -28,6 +34,7 @@ from simulators.meter_fleet.modbus_frames import FramingKind
 from simulators.meter_fleet.modbus_port import FleetPort
 from simulators.meter_fleet.modbus_unit import FleetUnit
 from simulators.simulator_error import SimulatorError
+from tests.collector.waiting import until
 from tests.simulators.meter_fleet.made import MODBUS_PROFILES, START_MS, one_meter
 
 HOST = "127.0.0.1"
@@ -454,3 +461,139 @@ def test_a_logger_of_intervals_tells_the_energy_of_each(tmp_path) -> None:
         assert after > before
     # Energy of intervals is no reading: the ledger of readings knows nothing of it.
     assert read_ledger(port.file).standing.size == 0
+
+
+def searched(meter: LightMeter, begin, end):
+    """Read a memory over the wire, as the collector does; yields what came, and when.
+
+    Parameters
+    ----------
+    meter : LightMeter
+        Unit 1.
+
+    """
+
+    async def read_memory(bus: ModbusBus) -> list[LogRecord]:
+        memory, found = MeterMemory(Entry(meter), meter.profile, bus), []
+        state, latest = LogState(count=1), asyncio.get_running_loop().time() + 60
+        while (about := plan_channel(meter.profile, state)) is not None:
+            told = await memory.ask(about, latest)
+            state = state.knowing(channel_of(meter.profile, state, told))
+        while asked := plan_load_profile(meter.profile, state, begin, end):
+            words = await memory.ask(asked[0], latest)
+            records = decode_load_profile(meter.profile, asked[0], words)
+            found += [r for r in records if state.is_news(asked[0], r)]
+            state = state.after(asked[0], records)
+        return merged(found)
+
+    return read_memory
+
+
+class Entry:
+    """What the memory's reader wants to know of a meter."""
+
+    def __init__(self, _meter: LightMeter) -> None:
+        self.unit = 1
+
+
+@pytest.mark.parametrize("kind", [FramingKind.TCP, FramingKind.RTU])
+def test_a_memory_is_searched_channel_by_channel(tmp_path, kind) -> None:
+    meter, found = one_meter("abb-a44"), []
+    end = from_utc_us((START_MS - START_MS % 900_000) * 1000)
+    begin = end - timedelta(hours=6)
+    address = BusAddress(host=HOST, port=0)
+
+    async def run() -> FleetPort:
+        async with port_of(tmp_path, meter, kind=kind) as port:
+            framing = Framing.TCP if kind is FramingKind.TCP else Framing.RTU_OVER_TCP
+            place = replace(address, port=port.port, framing=framing)
+            bus = ModbusBus(place, timeout_s=2.0)
+            found.extend(await searched(meter, begin, end)(bus))
+            bus.close()
+        return port
+
+    port = asyncio.run(run())
+    wanted = [begin + n * timedelta(minutes=15) for n in range(25)]
+    times = [record.measured_at for record in found]
+    assert [at for at in times if begin <= at <= end] == wanted
+    for record in found:
+        ended_ms = utc_us(record.measured_at) // 1000
+        assert record.values == {
+            quantity: meter.counts_at(quantity, ended_ms) / 100
+            for quantity in REGISTERS
+        }
+    given = read_ledger(port.file)
+    assert {from_utc_us(us) for us in given.measured_us} == set(times)
+    assert set(given.standing.tolist()) == {Standing.DOUBTFUL}
+
+
+def test_what_was_recorded_while_a_counter_glitched_is_marked_bad(tmp_path) -> None:
+    meter, found = one_meter("abb-a44"), []
+    end = from_utc_us((START_MS - START_MS % 900_000) * 1000)
+    spell_ms = utc_us(end) // 1000 - 1000
+    meter.spells = (
+        Spell(
+            fault=Fault.COUNTER_GLITCH,
+            size=1.0,
+            from_ms=spell_ms,
+            until_ms=spell_ms + 2000,
+        ),
+    )
+
+    @run_with(tmp_path, meter)
+    async def port(_port, bus) -> None:
+        begin = end - timedelta(minutes=30)
+        found.extend(await searched(meter, begin, end)(bus))
+
+    bad = [record for record in found if record.is_doubtful]
+    assert {record.measured_at for record in bad} == {end}
+    assert len(bad) == len(REGISTERS)
+    times = {from_utc_us(us) for us in read_ledger(port.file).measured_us}
+    assert end not in times
+    assert end - timedelta(minutes=15) in times
+
+
+def test_a_search_for_what_is_old_is_answered_late(tmp_path) -> None:
+    # A day of quarter-hours is 0.19 s, so 0.4 s are two days and some.
+    meter = one_meter("abb-a44")
+    meter.installed_ms -= 3 * 86_400_000
+    old = from_utc_us((START_MS - 225 * 900_000) * 1000)
+
+    @run_with(tmp_path, meter)
+    async def port(port, bus) -> None:
+        await bus.write_registers(1, 0x8703, (1,))
+        words = encode_clock(old, encoding="ymdhms8")
+        with pytest.raises(MeterError, match="no answer"):
+            await bus.write_registers(1, 0x8704, words)
+        with pytest.raises(MeterError, match="no answer"):
+            await read(bus, meter)
+        unit = port.units[1]
+        await until(lambda: asyncio.get_running_loop().time() > unit.busy_until_s)
+        # It had been heard: nothing needs to be written again.
+        block = Block(function="holding", address=0x8704, count=3, registers=())
+        assert tuple(await bus.read_block(1, block)) == words
+        block = Block(function="holding", address=0x8720, count=120, registers=())
+        shown = await bus.read_block(1, block)
+        assert decode_clock(shown[:3], encoding="ymdhms8") <= old
+
+    assert port.requests >= 5
+
+
+def test_nothing_else_can_be_written(tmp_path) -> None:
+    meters = one_meter("abb-a44"), one_meter("keywatt-logger")
+
+    @run_with(tmp_path, *meters)
+    async def port(_port, bus) -> None:
+        for unit, address, words in (
+            (1, 0x5000, (1,)),
+            (1, 0x8704, (1, 2)),
+            (1, 0x8704, (1, 2, 3)),  # no date
+            (2, 0x1000, (1,)),
+        ):
+            with pytest.raises(MeterError, match="exception 2"):
+                await bus.write_registers(unit, address, words)
+        # Nothing was searched yet.
+        block = Block(function="holding", address=0x8720, count=120, registers=())
+        assert await bus.read_block(1, block) == [0xFFFF] * 120
+
+    assert port.requests == 5
