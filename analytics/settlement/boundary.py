@@ -139,6 +139,12 @@ def holes(bounds: Boundaries, track: EnergyTrack) -> list[Hole]:
     return found
 
 
+def cuts_of(hole: Hole, bounds: Boundaries) -> IntArray:
+    """Return where a hole's parts begin, and its end. [microseconds since 1970]."""
+    within = bounds.at_us[hole.first + 1 : hole.last + 1]
+    return np.concatenate([[hole.start_us], within, [hole.stop_us]]).astype(np.int64)
+
+
 def widened(
     tracks: Iterable[EnergyTrack], start_us: IntArray, length_us: int
 ) -> IntArray:
@@ -192,7 +198,6 @@ def fill(
 
     """
     rows = slice(hole.first + 1, hole.last + 1)
-    cuts = np.concatenate([[hole.start_us], bounds.at_us[rows], [hole.stop_us]])
-    shares = shared_out(hole.quanta, weights, np.diff(cuts))
+    shares = shared_out(hole.quanta, weights, np.diff(cuts_of(hole, bounds)))
     bounds.quanta[rows] = track.quanta[hole.step] + np.cumsum(shares)[:-1]
     bounds.known[rows] = True

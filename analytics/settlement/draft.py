@@ -91,8 +91,7 @@ class Draft:
 
 def draft(track: EnergyTrack, span: Span, quantum: Fraction) -> Draft:
     """Difference a track at the boundaries of a span."""
-    edges = np.append(span.start_us, span.start_us[-1] + span.length_us)
-    bounds = at_boundaries(track, edges, round(MAX_GAP * span.length_us))
+    bounds = at_boundaries(track, span.edges_us, round(MAX_GAP * span.length_us))
     quanta, known = differences(bounds)
     gap_us = np.maximum(bounds.gap_us[:-1], bounds.gap_us[1:])
     even = known & (gap_us > MEASURED_GAP * span.length_us)

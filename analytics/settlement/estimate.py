@@ -39,6 +39,8 @@ _YEAR_AGO_CONFIDENCE = 0.7
 _MOST_TIMES = 10.0
 _MEAN_CONFIDENCE = 0.95
 """METHODS §2: like days miss by 5 % of the mean load."""
+ZERO_CONFIDENCE = 0.95
+"""An outage is entered by people, or told by a meter, to the minute."""
 _LINEAR_ERROR = (0.0193, 0.0357)
 """METHODS §2: mean error of a line over 1 and over 8 quarter-hours."""
 
@@ -105,7 +107,8 @@ def by_zero(gap: Gap) -> Estimate | None:
     """Take nothing for intervals that were all without supply."""
     if gap.out is None or not gap.out[gap.asked].all():
         return None
-    return Estimate(kwh=np.zeros(gap.size), method=Method.ZERO, confidence=0.95)
+    nothing = np.zeros(gap.size)
+    return Estimate(kwh=nothing, method=Method.ZERO, confidence=ZERO_CONFIDENCE)
 
 
 def by_line(gap: Gap, up_to_min: float) -> Estimate | None:

@@ -1,6 +1,6 @@
 """All that is known of a point when a span of it is settled. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
@@ -98,6 +98,36 @@ class Evidence:
         for one in self.outages:
             out |= span.touched(one.start_us, one.stop_us)
         return out
+
+    def off(self, cuts_us: IntArray) -> BoolArray:
+        """Tell of each time between two cuts whether all of it lies in outages.
+
+        Parameters
+        ----------
+        cuts_us : array, shape (n + 1,)
+            Ascending. [microseconds since 1970 UTC]
+
+        Returns
+        -------
+        array, shape (n,)
+
+        """
+        off = np.zeros(cuts_us.size - 1, dtype=np.bool_)
+        for start_us, stop_us in _merged(self.outages):
+            off |= (cuts_us[:-1] >= start_us) & (cuts_us[1:] <= stop_us)
+        return off
+
+
+def _merged(outages: Iterable[Outage]) -> list[tuple[int, int]]:
+    """Return the times without supply; outages that meet or overlap are one."""
+    merged: list[tuple[int, int]] = []
+    for one in sorted(outages, key=lambda each: each.start_us):
+        start_us, stop_us = one.start_us, one.stop_us
+        if merged and start_us <= merged[-1][1]:
+            first_us, last_us = merged.pop()
+            start_us, stop_us = first_us, max(last_us, stop_us)
+        merged.append((start_us, stop_us))
+    return merged
 
 
 def fittings_of(

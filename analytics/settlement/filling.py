@@ -6,15 +6,16 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from analytics.settlement.boundary import Hole, fill, holes
+from analytics.settlement.boundary import Hole, cuts_of, fill
 from analytics.settlement.conditional import AROUND
 from analytics.settlement.draft import Draft
-from analytics.settlement.estimate import Gap
+from analytics.settlement.estimate import ZERO_CONFIDENCE, Gap
 from analytics.settlement.evidence import Evidence
 from analytics.settlement.ladder import Ladder, estimate
-from analytics.settlement.method import State
+from analytics.settlement.method import Method, State
 from analytics.settlement.quanta import as_energy
 from analytics.settlement.reference import LoadHistory, load_history
+from analytics.settlement.supply import SuppliedHole, supplied_holes
 from analytics.settlement.verdict import runs
 
 IntArray = npt.NDArray[np.int64]
@@ -79,35 +80,51 @@ class Filler:
             length_min=draft.span.length_min,
         )
 
+    @cached_property
+    def holes(self) -> list[SuppliedHole]:
+        """What registers counted between readings far apart."""
+        return supplied_holes(self.draft, self.evidence)
+
+    @property
+    def doubted(self) -> tuple[tuple[int, int, float], ...]:
+        """First interval, end and kWh of holes whose energy contradicts an outage."""
+        doubted = [one.hole for one in self.holes if one.doubted]
+        quanta = np.array([hole.quanta for hole in doubted], dtype=np.int64)
+        kwh = as_energy(quanta, self.draft.quantum).tolist()
+        places = [(hole.first, hole.last + 1) for hole in doubted]
+        return tuple((*place, each) for place, each in zip(places, kwh, strict=True))
+
     def fill_holes(self) -> None:
         """Share out what registers counted between readings far apart."""
-        draft = self.draft
-        found = holes(draft.bounds, draft.track)
-        for hole in found:
-            self._fill_hole(hole)
-        if found:
-            draft.from_bounds()
+        for each in self.holes:
+            self._fill_hole(each.hole, each.takes)
+        if self.holes:
+            self.draft.from_bounds()
 
-    def _fill_hole(self, hole: Hole) -> None:
-        draft, track = self.draft, self.draft.track
+    def _fill_hole(self, hole: Hole, takes: BoolArray) -> None:
+        """Share a hole out over those of its parts that had supply."""
+        draft = self.draft
         rows = np.arange(hole.first, hole.last + 1)
-        counted = self._counted_beside(hole)
+        counted = np.zeros(rows.size, dtype=np.int64)
+        counted[0], counted[-1] = self._counted_beside(hole)
         asked = np.zeros(draft.known.shape, dtype=np.bool_)
-        asked[rows] = True
-        total = float(
-            as_energy(np.array([hole.quanta + sum(counted)]), draft.quantum)[0]
-        )
-        found = estimate(self.gap(asked), self.history, self.ladder, total)
+        asked[rows[takes]] = True
+        total = np.array([hole.quanta + counted[takes].sum()])
+        total_kwh = float(as_energy(total, draft.quantum)[0])
+        found = estimate(self.gap(asked), self.history, self.ladder, total_kwh)
         if found is None:  # never: an energy that is known can be shared out evenly
             return
-        beside = as_energy(np.array(counted), draft.quantum)
-        weights = found.kwh.copy()
-        weights[0] -= beside[0]
-        weights[-1] -= beside[1]
-        fill(draft.bounds, track, hole, np.maximum(weights, 0.0))
+        weights = np.zeros(rows.size)
+        beside_kwh = as_energy(counted[takes], draft.quantum)
+        weights[takes] = np.maximum(found.kwh - beside_kwh, 0.0)
+        if not weights.any():  # by length, of the time with supply alone
+            lengths = np.diff(cuts_of(hole, draft.bounds))
+            weights[takes] = lengths[takes]
+        fill(draft.bounds, draft.track, hole, weights)
+        how = takes | (counted > 0)
         draft.state[rows] = State.ESTIMATED
-        draft.method[rows] = found.method
-        draft.confidence[rows] = found.confidence
+        draft.method[rows] = np.where(how, found.method, Method.ZERO)
+        draft.confidence[rows] = np.where(how, found.confidence, ZERO_CONFIDENCE)
 
     def _counted_beside(self, hole: Hole) -> tuple[int, int]:
         """Return what is known of its first and its last interval, in quanta."""
@@ -136,12 +153,22 @@ class Filler:
             asked = np.zeros(draft.known.shape, dtype=np.bool_)
             asked[slice(*rows[day])] = True
             asked &= fillable & (~draft.known | draft.distrusted)
+            if (asked & ~self.dead).any():
+                asked &= ~self.dead
             if asked.any():
                 self._fill(asked, total)
-        for first, stop in runs(fillable & (~draft.known | draft.distrusted)):
+        left = fillable & (~draft.known | draft.distrusted)
+        for first, stop in runs(left & self.dead) + runs(left & ~self.dead):
             asked = np.zeros(draft.known.shape, dtype=np.bool_)
             asked[first:stop] = True
             self._fill(asked, None)
+
+    @cached_property
+    def dead(self) -> BoolArray:
+        """Which intervals had no supply at all, and no check meter that says so."""
+        span = self.draft.span
+        dead = self.evidence.off(span.edges_us)
+        return dead if self.check_kwh is None else dead & np.isnan(self.check_kwh)
 
     def _fill(self, asked: BoolArray, total: int | None) -> None:
         draft, rows = self.draft, np.flatnonzero(asked)

@@ -46,6 +46,10 @@ class Judged:
     expected_kwh: FloatArray
     """What like days let expect; NaN where nobody asked."""
     out: BoolArray
+    off: BoolArray
+    """Which lie wholly in an outage."""
+    doubted: tuple[tuple[int, int, float], ...]
+    """First interval, end and kWh of each hole whose energy contradicts an outage."""
     metered: BoolArray
     """Whether a meter sat there at some time in each."""
     own: Placed | None
@@ -153,6 +157,8 @@ def _physical(given: Judged) -> Iterable[list[Verdict]]:
     if _on(rules.zero_run):
         idle = given.out | given.evidence.closed(span)
         yield physical.zero_run(kwh, idle, span, rules.zero_run)
+    if _on(rules.outage):
+        yield physical.outage(kwh, given.off, given.doubted, span, rules.outage)
     if _on(rules.flatline):
         yield physical.flatline(kwh, span, rules.flatline)
     if _on(rules.reactive):

@@ -3,6 +3,8 @@
 Each returns what broke it, or one verdict that it held, with the figures.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,6 +12,7 @@ from analytics.settlement.ruleset import (
     Cap,
     Flatline,
     Negative,
+    Outage,
     Reactive,
     Reverse,
     Severity,
@@ -147,6 +150,47 @@ def zero_run(
         status = Status.FAIL if fails else Status.WARN
         found.append(span.verdict("zero_run", status, first, stop, {"hours": hours}))
     return found or [span.held("zero_run", {})]
+
+
+def outage(
+    import_kwh: FloatArray,
+    off: BoolArray,
+    holes: Iterable[tuple[int, int, float]],
+    span: Span,
+    rule: Outage,
+) -> list[Verdict]:
+    """Find energy that was counted while the supply is said to have been off.
+
+    It stays: a register is trusted more than what was said of the supply.
+
+    Parameters
+    ----------
+    import_kwh : array, shape (n,)
+        NaN = not known. [kWh]
+    off : array, shape (n,)
+        Wholly in an outage.
+    holes
+        First interval, end (exclusive) and energy of each time between two readings
+        whose energy cannot have flowed outside of outages. [kWh]
+
+    """
+    counted = [
+        (first, stop, float(import_kwh[first:stop].sum()))
+        for first, stop in runs((import_kwh > 0) & off)
+    ]
+    if not off.any() and not counted:
+        return [span.whole("outage", Status.SKIPPED, {})]
+    found = [
+        span.verdict(
+            "outage",
+            BROKEN[rule.severity],
+            first,
+            stop,
+            {"kwh": kwh, "hours": (stop - first) * span.hours},
+        )
+        for first, stop, kwh in sorted([*counted, *holes])
+    ]
+    return found or [span.held("outage", {})]
 
 
 def flatline(import_kwh: FloatArray, span: Span, rule: Flatline) -> list[Verdict]:

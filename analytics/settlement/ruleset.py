@@ -90,6 +90,12 @@ class ZeroRun(Rule):
     fail_hours: Positive = 24.0
 
 
+class Outage(Rule):
+    """Energy while the supply was off."""
+
+    severity: Severity = Severity.WARN
+
+
 class Flatline(Rule):
     """The same energy again and again."""
 
@@ -176,6 +182,7 @@ class Rules(Form):
     reverse: Reverse = Reverse()
     cap: Cap = Cap()
     zero_run: ZeroRun = ZeroRun()
+    outage: Outage = Outage()
     flatline: Flatline = Flatline()
     reactive: Reactive = Reactive()
     stalled: Stalled = Stalled()

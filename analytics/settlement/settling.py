@@ -181,6 +181,8 @@ class _Settling:
             check_kwh=filler.check_kwh,
             expected_kwh=self._expected(filler, export) if feeding else export * np.nan,
             out=self._out,
+            off=self._evidence.off(self._span.edges_us),
+            doubted=filler.doubted,
             metered=self._metered(),
             own=own,
             decided=decided,

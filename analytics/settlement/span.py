@@ -60,6 +60,11 @@ class Span:
         """Length of each interval. [h]."""
         return self.length_min / 60
 
+    @property
+    def edges_us(self) -> IntArray:
+        """Start of each interval, and the end, shape (n + 1,)."""
+        return np.append(self.start_us, self.start_us[-1] + self.length_us)
+
     def day_rows(self) -> list[tuple[int, int]]:
         """Return first interval and end (exclusive) of each local day."""
         return list(pairwise(self.first.tolist()))

@@ -7,6 +7,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analytics.settlement.evidence import Outage
 from analytics.settlement.fitting import FOREVER_US, Multiplier
 from analytics.settlement.settling import settle_span
 from tests.analytics.settlement.making import (
@@ -85,7 +86,17 @@ def points(draw) -> tuple[list[Meter], int]:
     return meters, minute
 
 
-def settled(meters: list[Meter], count: int):
+OUTAGES = st.lists(
+    st.tuples(st.integers(0, 6000), st.integers(1, 3000)).map(
+        lambda each: Outage(
+            start_us=int(at(each[0])), stop_us=int(at(each[0] + each[1]))
+        )
+    ),
+    max_size=3,
+)
+
+
+def settled(meters: list[Meter], count: int, outages=()):
     fittings, batches = [], []
     for number, meter in enumerate(meters, 1):
         last = meter is meters[-1]
@@ -107,19 +118,20 @@ def settled(meters: list[Meter], count: int):
         batches.append(
             readings(meter.minutes, meter_id=number, energy_import_kwh=register)
         )
-    return settle_span(evidence(*batches, fittings=fittings), quarters(count))
+    known = evidence(*batches, fittings=fittings, outages=tuple(outages))
+    return settle_span(known, quarters(count))
 
 
 @settings(max_examples=60, deadline=None)
-@given(points())
-def test_intervals_sum_to_what_the_registers_counted(given_point) -> None:
+@given(points(), OUTAGES)
+def test_intervals_sum_to_what_the_registers_counted(given_point, outages) -> None:
     meters, _ = given_point
     # Read once more on a boundary, so that the whole is known.
     last = meters[-1]
     end = -(-last.minutes[-1] // 15) * 15 + 15
     last.minutes.append(end)
     last.counts.append(last.counts[-1])
-    settlement = settled(meters, end // 15)
+    settlement = settled(meters, end // 15, outages)
     found = settlement.energies[IMPORT]
     assert found.known.all()
     assert (found.quanta >= 0).all()
