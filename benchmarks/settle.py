@@ -6,13 +6,15 @@ and writing to an embedded PostgreSQL, all with their versions, verdicts and dir
 The baseline does the same sums in bare numpy on arrays in memory: whole counts, turns,
 boundaries, differences, and of each rule whether it holds. Ours also follows the
 meters and says how each interval is known, where a rule broke and by which figures.
-Medians; readings of four registers every quarter of an hour.
+`bare_through_database` is that arithmetic between a plain SELECT and a plain INSERT.
+Medians; readings of four registers every quarter of an hour. Seconds are of processor
+time, ours and the server's together: what one core does.
 
     python -m benchmarks.settle --json
     python -m benchmarks.settle --grow 10000 --json
 
-`growth` is the time of a point-day with many points over that with a hundredth of them,
-pure and through the database; `next` is points a second when one further quarter-hour
+`growth` is the time of a point with many points over that with a hundredth of them;
+`day` is one day of many points; `next` is points a second when one further quarter-hour
 of a running day is settled, as happens every quarter of an hour.
 """
 
@@ -32,7 +34,13 @@ from analytics.settlement.evidence import Evidence, fittings_of
 from analytics.settlement.settling import settle_span
 from benchmarks.report import Result, report
 from benchmarks.servers import CARELESS, temporary_postgres
-from benchmarks.settle_database import set_up, settle_all, settle_next
+from benchmarks.settle_database import (
+    Rate,
+    set_up,
+    settle_all,
+    settle_bare,
+    settle_next,
+)
 from meters.quantity import COLUMN, QUANTITIES, REGISTERS, Quantity
 from meters.reading import ReadingBatch
 
@@ -40,7 +48,8 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 DAYS = 31
-GROW_DAYS = 2
+NEXT = 2
+"""Further quarter-hours of a running day."""
 FIRST = date(2026, 5, 1)
 CALENDAR = SiteCalendar(ZoneInfo("Asia/Shanghai"), "CN")
 QUARTER_US = 900_000_000
@@ -56,7 +65,7 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument(
-        "--grow", type=int, default=0, help="also settle so many points of two days"
+        "--grow", type=int, default=0, help="also settle a day of so many points"
     )
     given = parser.parse_args()
     start_us = CALENDAR.quarter_hours_us(FIRST, FIRST + timedelta(days=DAYS - 1))
@@ -68,25 +77,27 @@ def main() -> None:
         ours.append(timed(lambda one: settle_span(one, start_us), points))
     few = timed(lambda one: settle_span(one, start_us), points[: given.points // 10])
     pure, bare_rate = statistics.median(ours), statistics.median(barest)
-    rate, next_rate = stored(given.points, DAYS)
+    month, daily, further, barely = stored(given.points)
+    rate = month.by_core
     more: dict[str, object] = {
         "pure": round(pure),
         "pure_ratio": round(pure / bare_rate, 3),
         "pure_growth": round(few / pure, 2) if few else None,
-        "next_points_a_second": round(next_rate, 1),
+        "bare_through_database": round(barely.by_core),
+        "ratio_to_bare_through_database": round(rate / barely.by_core, 3),
+        "by_clock": round(month.by_clock),
+        "day_point_days_a_second": round(daily.by_core, 1),
+        "next_points_a_second": round(further.by_core, 1),
     }
     if given.grow:
-        small, _ = stored(given.grow // 100, GROW_DAYS)
-        large, next_large = stored(given.grow, GROW_DAYS)
-        more |= {
-            "growth": round(small / large, 2),
-            "grown_point_days_a_second": round(large),
-            "grown_next_points_a_second": round(next_large, 1),
-        }
+        more |= growth(given.grow)
     if not given.json:
-        print(f"bare   {bare_rate:10.0f} point-days/s")
-        print(f"pure   {pure:10.0f} point-days/s")
-        print(f"stored {rate:10.0f} point-days/s, {next_rate:.0f} next intervals/s")
+        print(f"bare   {bare_rate:10.0f} point-days/s in memory")
+        print(f"bare   {barely.by_core:10.0f} point-days/s through the database")
+        print(f"pure   {pure:10.0f} point-days/s in memory")
+        print(f"stored {rate:10.0f} point-days/s, a month a point at once")
+        print(f"stored {daily.by_core:10.0f} point-days/s, one day a point")
+        print(f"stored {further.by_core:10.0f} points/s, a further quarter-hour each")
     report(
         Result(
             name="settle",
@@ -100,11 +111,37 @@ def main() -> None:
     )
 
 
-def stored(points: int, days: int) -> tuple[float, float]:
-    """Return point-days a second through a database, and next intervals a second."""
+def stored(points: int) -> tuple[Rate, Rate, Rate, Rate]:
+    """Return rates through a database: a month, a day, a quarter-hour, and bare."""
     with temporary_postgres(*CARELESS) as url:
-        stage = set_up(url, CALENDAR, points, FIRST, days)
-        return settle_all(stage), settle_next(stage)
+        stage = set_up(url, CALENDAR, points, FIRST, DAYS)
+        month = settle_all(stage)
+        barely = settle_bare(stage, lambda batch: in_bare_numpy(batch, _starts(batch)))
+    daily, further = one_day(points * 10)
+    return month, daily, further, barely
+
+
+def one_day(points: int) -> tuple[Rate, Rate]:
+    """Return rates of settling one day, then further quarter-hours, of many points."""
+    with temporary_postgres(*CARELESS) as url:
+        stage = set_up(url, CALENDAR, points, FIRST, 1)
+        return settle_all(stage), settle_next(stage, NEXT)
+
+
+def growth(points: int) -> dict[str, object]:
+    """Return how much longer a point takes among many than among a hundredth."""
+    small, next_small = one_day(points // 100)
+    large, next_large = one_day(points)
+    return {
+        "growth": round(small.by_core / large.by_core, 2),
+        "growth_of_next": round(next_small.by_core / next_large.by_core, 2),
+        "grown_point_days_a_second": round(large.by_core, 1),
+        "grown_next_points_a_second": round(next_large.by_core, 1),
+    }
+
+
+def _starts(batch: ReadingBatch) -> IntArray:
+    return batch.measured_us[:-1]
 
 
 def make_point(number: int, start_us: IntArray) -> Evidence:
@@ -205,10 +242,10 @@ def check(point: Evidence, start_us: IntArray) -> None:
 
 def timed(work: Callable[[Evidence], object], points: list[Evidence]) -> float:
     """Do the work at each point and return point-days a second."""
-    begin = time.perf_counter()
+    begin = time.process_time()
     for one in points:
         work(one)
-    return len(points) * DAYS / (time.perf_counter() - begin)
+    return len(points) * DAYS / (time.process_time() - begin)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,30 @@
 """Points with readings in a real database, for `benchmarks.settle`."""
 
 import asyncio
+import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
+from psycopg import Connection
+from psycopg.rows import TupleRow
 
 from accounts.calendar import SiteCalendar
 from keywatt.settling import settle_point
 from meters.quantity import COLUMN, QUANTITIES, REGISTERS, Quantity
 from meters.reading import ReadingBatch, from_utc_us
+from storage.binary import float_column, time_column
 from storage.database import connect, connect_async
 from storage.dirty import mark_touched
 from storage.migrate import migrate
 from storage.reading_store import write_batch
+from storage.readings import load_readings
+
+FloatArray = npt.NDArray[np.float64]
 
 QUARTER_US = 900_000_000
 _AT_ONCE = 50
@@ -85,7 +95,6 @@ async def _write(stage: Stage, meter_ids: list[int], first: int, last: int) -> N
             await write_batch(
                 conn, _readings(stage, some, first, last), transport="mqtt"
             )
-        await conn.execute("VACUUM ANALYZE") if False else None
 
 
 def _readings(
@@ -113,39 +122,108 @@ def _readings(
     )
 
 
-def settle_all(stage: Stage) -> float:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rate:
+    """How much was done a second."""
+
+    by_core: float
+    """Of processor time, ours and the server's together: what one core does. Other
+    work on the machine changes it little."""
+    by_clock: float
+
+
+def settle_all(stage: Stage) -> Rate:
     """Settle every point once; return point-days a second."""
-    now = from_utc_us(stage.end_us)
     with connect(stage.url) as conn:
         mark_touched(conn)
         conn.commit()
         conn.execute("ANALYZE")
         conn.commit()
-        begin = time.perf_counter()
-        changed = sum(
-            settle_point(conn, point_id, now).intervals_changed
-            for point_id in stage.point_ids
-        )
-        took_s = time.perf_counter() - begin
-    expected = len(stage.point_ids) * stage.days * 96
-    if changed != expected:
-        raise AssertionError(f"{changed} intervals were settled, not {expected}")
-    return len(stage.point_ids) * stage.days / took_s
+    days = len(stage.point_ids) * stage.days
+    return _settled(stage, from_utc_us(stage.end_us), days * 96, days)
 
 
-def settle_next(stage: Stage) -> float:
-    """Settle one further quarter-hour of every point; return points a second."""
+def settle_next(stage: Stage, quarters: int) -> Rate:
+    """Settle further quarter-hours of every point as they come; points a second."""
     meter_ids = list(range(1, len(stage.point_ids) + 1))
-    boundary = stage.days * 96 + 1
+    points = len(stage.point_ids)
+    # The first of a day has the day before settled again; it is no usual one.
+    _next(stage, meter_ids, 1, points)
+    rates = [_next(stage, meter_ids, n + 2, points) for n in range(quarters)]
+    return Rate(
+        by_core=quarters / sum(1 / rate.by_core for rate in rates),
+        by_clock=quarters / sum(1 / rate.by_clock for rate in rates),
+    )
+
+
+def _next(stage: Stage, meter_ids: list[int], number: int, points: int) -> Rate:
+    boundary = stage.days * 96 + number
     asyncio.run(_write(stage, meter_ids, boundary, boundary))
-    now = from_utc_us(stage.end_us + QUARTER_US)
+    now = from_utc_us(stage.end_us + number * QUARTER_US)
+    return _settled(stage, now, points, points)
+
+
+def settle_bare(stage: Stage, work: Callable[[ReadingBatch], FloatArray]) -> Rate:
+    """Do bare arithmetic between the barest reading and writing of the same rows.
+
+    No versions, no verdicts, no dirty days: what a database lets anyone reach.
+    """
     with connect(stage.url) as conn:
-        begin = time.perf_counter()
+        conn.execute("CREATE UNLOGGED TABLE bare (LIKE energy_interval INCLUDING ALL)")
+        conn.commit()
+        first, end = from_utc_us(stage.start_us), from_utc_us(stage.end_us)
+        begin_s, clock_s = _core_s(conn), time.perf_counter()
+        for meter_id in range(1, len(stage.point_ids) + 1):
+            batch = load_readings(conn, meter_id, first, end, only=REGISTERS)
+            energies = dict(zip(_COLUMNS, work(batch), strict=True))
+            columns = {name: float_column(kwh) for name, kwh in energies.items()}
+            starts = time_column(batch.measured_us[:-1])
+            row = {"point_id": meter_id, "start": starts, "now": end}
+            conn.execute(INSERT_BARE, row | columns)
+            conn.commit()
+        return _rate(conn, begin_s, clock_s, len(stage.point_ids) * stage.days)
+
+
+_COLUMNS = ("import_kwh", "export_kwh", "lagging_kvarh", "leading_kvarh")
+INSERT_BARE = """
+    INSERT INTO bare (point_id, start, length_min, import_kwh, export_kwh,
+                      lagging_kvarh, leading_kvarh, quality, settled_at, confidence,
+                      status, firm)
+    SELECT %(point_id)s, start, 15, import_kwh, export_kwh, lagging_kvarh,
+           leading_kvarh, 'measured', %(now)s, 1, 0, true
+      FROM unnest(%(start)s, %(import_kwh)s, %(export_kwh)s, %(lagging_kvarh)s,
+                  %(leading_kvarh)s)
+           AS given (start, import_kwh, export_kwh, lagging_kvarh, leading_kvarh)
+"""
+
+
+def _settled(stage: Stage, now: datetime, intervals: int, of: int) -> Rate:
+    """Settle every point; refuse to time what did not come to so many intervals."""
+    with connect(stage.url) as conn:
+        begin_s, clock_s = _core_s(conn), time.perf_counter()
         changed = sum(
             settle_point(conn, point_id, now).intervals_changed
             for point_id in stage.point_ids
         )
-        took_s = time.perf_counter() - begin
-    if changed != len(stage.point_ids):
-        raise AssertionError(f"{changed} intervals were settled")
-    return len(stage.point_ids) / took_s
+        rate = _rate(conn, begin_s, clock_s, of)
+    if changed != intervals:
+        raise AssertionError(f"{changed} intervals were settled, not {intervals}")
+    return rate
+
+
+def _rate(
+    conn: Connection[TupleRow], begin_s: float, clock_s: float, done: int
+) -> Rate:
+    return Rate(
+        by_core=done / (_core_s(conn) - begin_s),
+        by_clock=done / (time.perf_counter() - clock_s),
+    )
+
+
+def _core_s(conn: Connection[TupleRow]) -> float:
+    """Return processor time of this process and of a connection's server process."""
+    stat = Path(f"/proc/{conn.info.backend_pid}/stat").read_text("ascii")
+    # man 5 proc: 14 and 15 are utime and stime; names may hold blanks.
+    fields = stat.rpartition(")")[2].split()
+    ticks = int(fields[11]) + int(fields[12])
+    return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")

@@ -13,18 +13,17 @@ from psycopg.rows import TupleRow
 
 from accounts.account import Account, Point
 from accounts.calendar import SiteCalendar
-from analytics.settlement.evidence import Outage
 from analytics.settlement.given import counts_of
 from analytics.settlement.verdict import Verdict
 from meters.quantity import COLUMN, Quantity
 from meters.reading import ReadingBatch, from_utc_us, utc_us
 from storage.bills import Bill, load_bills
 from storage.edit_records import EditRecord, load_edits
-from storage.evidence import load_entered
 from storage.master import load_account, load_points
 from storage.meter_intervals import load_meter_intervals
 from storage.readings import load_readings
 from storage.settled_days import load_settled_days
+from storage.settlement_master import SupplyOutage, load_outages
 from storage.trace import (
     MeterThere,
     RefusedThen,
@@ -89,7 +88,7 @@ class IntervalTrace:
     """The oldest first, also what was undone."""
     meters: tuple[TracedMeter, ...]
     refused: tuple[RefusedThen, ...]
-    outages: tuple[Outage, ...]
+    outages: tuple[SupplyOutage, ...]
     """Those that touch it."""
     bills: tuple[Bill, ...]
     """Those that pin it."""
@@ -149,11 +148,7 @@ def interval_trace(
                 stop + _REFUSED_AFTER,
             )
         ),
-        outages=tuple(
-            one
-            for one in load_entered(conn, point_id).outages
-            if one.start_us < utc_us(stop) and one.stop_us > utc_us(start)
-        ),
+        outages=tuple(load_outages(conn, point_id, start, stop)),
         bills=tuple(
             bill
             for bill in load_bills(conn, owner.account_id)

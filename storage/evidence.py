@@ -1,7 +1,7 @@
-"""What people entered about a point, and what was settled of it at other times.
+"""What settlement asks of a point, in few statements.
 
-Read by settlement alone: master data that change with time, outages, closures, rule
-sets, and the history that estimates lean on.
+How far it is settled, what people entered about it, and the history that rules and
+estimates lean on. Pages and commands ask `storage.settlement_master` instead.
 """
 
 from collections import defaultdict
@@ -9,38 +9,93 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from fractions import Fraction
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from accounts.account import Point
+from accounts.calendar import SiteCalendar
 from analytics.settlement.evidence import Outage, Series
 from meters.quantity import Quantity
 from meters.reading import utc_us
 from storage.binary import energies_of, times_of
+from storage.settlement_master import site_calendar
 
 Change = tuple[datetime, Fraction]
 SwapCounts = tuple[int | None, int | None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """How far a point is settled, and what is left to do."""
+
+    today: date
+    """In the account's time zone."""
+    dirty_from: date | None
+    """The oldest dirty day; None = none is."""
+    settled_from: datetime | None
+    """Start of the oldest interval; None = there is none."""
+    open_from: date | None
+    """Local day in which the newest interval ends."""
+
+
+# The first and the last interval each by itself: an index has them at its ends.
+SELECT_STANDING = """
+    SELECT (%(now)s AT TIME ZONE time_zone)::date,
+           (SELECT min(local_day) FROM dirty_point_day
+             WHERE point_id = %(point_id)s),
+           (SELECT start FROM energy_interval
+             WHERE point_id = %(point_id)s ORDER BY start LIMIT 1),
+           (SELECT start + make_interval(mins => length_min) FROM energy_interval
+             WHERE point_id = %(point_id)s ORDER BY start DESC LIMIT 1)
+           AT TIME ZONE time_zone
+      FROM point JOIN account USING (account_id)
+     WHERE point_id = %(point_id)s
+"""
+
+
+def load_standing(conn: Connection[TupleRow], point_id: int, now: datetime) -> Standing:
+    """Return how far a point is settled; LookupError if there is none."""
+    asked = {"point_id": point_id, "now": now}
+    row = conn.execute(SELECT_STANDING, asked).fetchone()
+    if row is None:
+        raise LookupError(f"There is no point {point_id}.")
+    today, dirty_from, settled_from, ends = row
+    return Standing(
+        today=today,
+        dirty_from=dirty_from,
+        settled_from=settled_from,
+        open_from=None if ends is None else ends.date(),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Entered:
     """What people entered about a point, besides its meters."""
 
+    point: Point
+    calendar: SiteCalendar
     multipliers: Mapping[int, Sequence[Change]]
     """Later multipliers by installation, each by time."""
     swap_counts: Mapping[tuple[int, Quantity], SwapCounts]
     """Opening and closing counts, by installation and register."""
     outages: tuple[Outage, ...]
-    closures: frozenset[date]
-    """Days on which the account's site alone does not work."""
     rule_sets: str | None
     """As they were entered; None = none were."""
+    is_edited: bool
+    """Whether any of its intervals is."""
+    has_profile: bool
+    """Whether any of its meters counts intervals itself."""
 
 
-# One statement, since settlement asks it of every point each quarter of an hour.
+# One statement, since settlement asks it of every point each quarter of an hour; so it
+# also tells what need not be asked of most of them.
 SELECT_ENTERED = """
-    SELECT (SELECT jsonb_agg(jsonb_build_array(installation_id, since,
+    SELECT point_id, account_id, point.name, contract_demand_kw, contract_kva, feeds,
+           time_zone, country,
+           (SELECT jsonb_agg(jsonb_build_array(installation_id, since,
                                                multiplier::text) ORDER BY since)
               FROM multiplier_change JOIN installation USING (installation_id)
              WHERE point_id = %(point_id)s),
@@ -51,21 +106,38 @@ SELECT_ENTERED = """
            (SELECT jsonb_agg(jsonb_build_array(start, stop) ORDER BY start)
               FROM supply_outage WHERE point_id = %(point_id)s),
            (SELECT array_agg(local_day)
-              FROM closure JOIN point USING (account_id)
-             WHERE point_id = %(point_id)s),
-           (SELECT definition FROM rule_sets ORDER BY rule_sets_id DESC LIMIT 1)
+              FROM closure WHERE closure.account_id = point.account_id),
+           (SELECT definition FROM rule_sets ORDER BY rule_sets_id DESC LIMIT 1),
+           EXISTS (SELECT FROM interval_edit
+                    WHERE point_id = %(point_id)s AND undone_at IS NULL),
+           EXISTS (SELECT FROM installation JOIN meter_interval USING (meter_id)
+                    WHERE point_id = %(point_id)s)
+      FROM point JOIN account USING (account_id)
+     WHERE point_id = %(point_id)s
 """
 
 
 def load_entered(conn: Connection[TupleRow], point_id: int) -> Entered:
-    """Return what people entered about a point, besides its meters."""
+    """Return what people entered about a point, besides its meters.
+
+    Raises
+    ------
+    LookupError
+        There is no such point.
+
+    """
     row = conn.execute(SELECT_ENTERED, {"point_id": point_id}).fetchone()
-    changes, swaps, outages, closures, rule_sets = row or (None,) * 5
+    if row is None:
+        raise LookupError(f"There is no point {point_id}.")
+    *point, zone, country, changes, swaps, outages, closures = row[:12]
+    rule_sets, is_edited, has_profile = row[12:]
     multipliers: dict[int, list[Change]] = defaultdict(list)
     for installation_id, since, multiplier in changes or ():
         moment = datetime.fromisoformat(since)
         multipliers[installation_id].append((moment, Fraction(multiplier)))
     return Entered(
+        point=Point(**dict(zip(_POINT, point, strict=True))),
+        calendar=site_calendar(ZoneInfo(zone), country, closures or ()),
         multipliers=multipliers,
         swap_counts={
             (installation_id, Quantity(quantity)): (opening, closing)
@@ -74,9 +146,20 @@ def load_entered(conn: Connection[TupleRow], point_id: int) -> Entered:
         outages=tuple(
             Outage(start_us=_us(a), stop_us=_us(b)) for a, b in outages or ()
         ),
-        closures=frozenset(closures or ()),
         rule_sets=rule_sets,
+        is_edited=is_edited,
+        has_profile=has_profile,
     )
+
+
+_POINT = (
+    "point_id",
+    "account_id",
+    "name",
+    "contract_demand_kw",
+    "contract_kva",
+    "feeds",
+)
 
 
 def _us(moment: str) -> int:

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 import numpy as np
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from meters.quantity import COLUMN, QUANTITIES, Quantity
 from meters.reading import ReadingBatch, Source
 from storage.binary import floats_of, times_of
 from storage.reading_store import SOURCE_CODE
@@ -15,23 +17,7 @@ from storage.reading_store import SOURCE_CODE
 SELECT_READINGS = """
     SELECT string_agg(timestamptz_send(measured_at), ''),
            string_agg(timestamptz_send(received_at), ''),
-           string_agg(float8send(coalesce(energy_import_kwh, 'NaN')), ''),
-           string_agg(float8send(coalesce(energy_export_kwh, 'NaN')), ''),
-           string_agg(float8send(coalesce(energy_lagging_kvarh, 'NaN')), ''),
-           string_agg(float8send(coalesce(energy_leading_kvarh, 'NaN')), ''),
-           string_agg(float8send(coalesce(active_power_kw, 'NaN')), ''),
-           string_agg(float8send(coalesce(active_power_l1_kw, 'NaN')), ''),
-           string_agg(float8send(coalesce(active_power_l2_kw, 'NaN')), ''),
-           string_agg(float8send(coalesce(active_power_l3_kw, 'NaN')), ''),
-           string_agg(float8send(coalesce(reactive_power_kvar, 'NaN')), ''),
-           string_agg(float8send(coalesce(power_factor, 'NaN')), ''),
-           string_agg(float8send(coalesce(frequency_hz, 'NaN')), ''),
-           string_agg(float8send(coalesce(voltage_l1_v, 'NaN')), ''),
-           string_agg(float8send(coalesce(voltage_l2_v, 'NaN')), ''),
-           string_agg(float8send(coalesce(voltage_l3_v, 'NaN')), ''),
-           string_agg(float8send(coalesce(current_l1_a, 'NaN')), ''),
-           string_agg(float8send(coalesce(current_l2_a, 'NaN')), ''),
-           string_agg(float8send(coalesce(current_l3_a, 'NaN')), '')
+           {columns}
       FROM (SELECT *
               FROM reading
              WHERE meter_id = %(meter_id)s
@@ -53,6 +39,15 @@ SELECT_READINGS = """
 """
 
 
+@lru_cache(maxsize=8)
+def _select(only: tuple[Quantity, ...]) -> bytes:
+    """Return the statement for some quantities: the columns are named as they are."""
+    columns = ",\n           ".join(
+        f"string_agg(float8send(coalesce({each.value}, 'NaN')), '')" for each in only
+    )
+    return SELECT_READINGS.replace("{columns}", columns).encode()
+
+
 def load_readings(
     conn: Connection[TupleRow],
     meter_id: int,
@@ -60,22 +55,26 @@ def load_readings(
     stop: datetime,
     *,
     beyond: int = 1,
+    only: tuple[Quantity, ...] = QUANTITIES,
 ) -> ReadingBatch:
     """Return a meter's readings in [start, stop), and the nearest on either side.
 
     The neighbours, `beyond` on each side, are there to interpolate registers at the
     window's edges and to tell which readings there are believed; the arrays are sorted
-    by time.
+    by time. Quantities besides `only` are as if they were not given.
     """
     window = {"meter_id": meter_id, "start": start, "stop": stop, "beyond": beyond}
-    row = conn.cursor(binary=True).execute(SELECT_READINGS, window).fetchone()
+    row = conn.cursor(binary=True).execute(_select(only), window).fetchone()
     measured, received, *columns = row if row is not None else ()
     measured_us = times_of(measured)
+    values = np.full((measured_us.size, len(QUANTITIES)), np.nan)
+    for quantity, column in zip(only, columns, strict=True):
+        values[:, COLUMN[quantity]] = floats_of(column)
     return ReadingBatch(
         meter_id=np.full(measured_us.size, meter_id, dtype=np.int32),
         measured_us=measured_us,
         received_us=times_of(received),
-        values=np.column_stack([floats_of(column) for column in columns]),
+        values=values,
     )
 
 

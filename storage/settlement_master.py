@@ -6,6 +6,7 @@ EntryError      what was entered cannot be: one sentence with the remedy
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from psycopg import Connection
 from psycopg.rows import TupleRow, class_row
@@ -77,6 +78,13 @@ def load_closures(conn: Connection[TupleRow], account_id: int) -> frozenset[date
     return _closures(conn, [account_id]).get(account_id, frozenset())
 
 
+def site_calendar(
+    time_zone: ZoneInfo, country: str, closures: Iterable[date]
+) -> SiteCalendar:
+    """Return the calendar on the wall of a site, with its own closures."""
+    return SiteCalendar(time_zone, country, frozenset(closures))
+
+
 def calendars_of(
     conn: Connection[TupleRow], accounts: Iterable[Account]
 ) -> dict[int, SiteCalendar]:
@@ -84,10 +92,8 @@ def calendars_of(
     asked = list(accounts)
     closures = _closures(conn, [account.account_id for account in asked])
     return {
-        account.account_id: SiteCalendar(
-            account.time_zone,
-            account.country,
-            closures.get(account.account_id, frozenset()),
+        account.account_id: site_calendar(
+            account.time_zone, account.country, closures.get(account.account_id, ())
         )
         for account in asked
     }

@@ -37,6 +37,8 @@ first and the last of it are to be believed."""
 _HISTORY = timedelta(days=45)
 _YEAR, _FORTNIGHT = timedelta(days=364), timedelta(days=14)
 IMPORT = Quantity.ENERGY_IMPORT_KWH
+_ASKED = (*REGISTERS, Quantity.ACTIVE_POWER_KW)
+"""What settlement looks at of a reading."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -65,8 +67,10 @@ def load_window(conn: Connection[TupleRow], master: Master, days: Days) -> Windo
         stop=stop,
         main=_readings(conn, here, start, stop),
         check=_readings(conn, beside, start, stop),
-        own=_own_intervals(conn, here, start, stop),
-        edits=load_active_edits(conn, master.point.point_id, start, stop),
+        own=_own_intervals(conn, here, start, stop) if master.has_profile else (),
+        edits=load_active_edits(conn, master.point.point_id, start, stop)
+        if master.is_edited
+        else None,
     )
 
 
@@ -79,7 +83,7 @@ def _readings(
     # A meter may sit twice at one point, as under other terms.
     meter_ids = dict.fromkeys(one.meter_id for one in installations)
     parts = [
-        load_readings(conn, meter_id, start, stop, beyond=NEIGHBOURS)
+        load_readings(conn, meter_id, start, stop, beyond=NEIGHBOURS, only=_ASKED)
         for meter_id in meter_ids
     ]
     return parts[0] if len(parts) == 1 else joined(parts)
@@ -129,12 +133,15 @@ def settled_window(
 
     """
     evidence = _evidence(master, window, start_us, rules)
-    history = _near_history(conn, master, window) if judged else Series.none()
+    # What a day is held against lies before it; what a gap is like, on either side.
+    history = _before(conn, master, window) if judged else Series.none()
     settled = _settle(evidence, history, start_us, rules)
-    asks = _guessed(settled)[wanted].any() or _fed(settled)
-    if not judged and asks:
-        history = _near_history(conn, master, window)
-        settled = _settle(evidence, history, start_us, rules)
+    if _guessed(settled)[wanted].any() or _fed(settled):
+        before = history if judged else _before(conn, master, window)
+        after = _after(conn, master, window)
+        if (before is not history and before.start_us.size) or after.start_us.size:
+            history = joined_series(before, after)
+            settled = _settle(evidence, history, start_us, rules)
     if (settled.state[wanted] == State.MISSING).any():
         earlier = _last_year(conn, master, window)
         if earlier.start_us.size:
@@ -212,11 +219,14 @@ def _check(
     return Series(start_us=settled.start_us, kwh=settled.import_kwh, firm=settled.firm)
 
 
-def _near_history(conn: Connection[TupleRow], master: Master, window: Window) -> Series:
+def _before(conn: Connection[TupleRow], master: Master, window: Window) -> Series:
     point_id = master.point.point_id
-    before = load_history(conn, point_id, window.start - _HISTORY, window.start)
-    after = load_history(conn, point_id, window.stop, window.stop + _HISTORY)
-    return joined_series(before, after)
+    return load_history(conn, point_id, window.start - _HISTORY, window.start)
+
+
+def _after(conn: Connection[TupleRow], master: Master, window: Window) -> Series:
+    point_id = master.point.point_id
+    return load_history(conn, point_id, window.stop, window.stop + _HISTORY)
 
 
 def _last_year(conn: Connection[TupleRow], master: Master, window: Window) -> Series:

@@ -16,14 +16,13 @@ from analytics.settlement.fitting import Fitting
 from analytics.settlement.ruleset import Rules, RuleSets, rule_sets_of
 from meters.quantity import Quantity
 from storage.evidence import load_entered
-from storage.master import load_account, load_installations, load_point
+from storage.master import load_installations
+from storage.rule_sets import rules_on
 
 MOST_CONTRACTS = 3.0
 """How many times its contract demand a point can draw. An account may contract for as
 little as 0.4 of its transformers (METHODS §4.2), which is 2.5 times; above that a
 register is bounded, not a customer judged."""
-USUAL_RULES = "usual"
-"""Name of the rules where none were entered."""
 Fittings = Mapping[Quantity, Sequence[Fitting]]
 
 
@@ -41,18 +40,14 @@ class Master:
     most_kw: float | None
     outages: tuple[Outage, ...]
     rule_sets: RuleSets | None
+    is_edited: bool
+    """Whether any of its intervals is."""
+    has_profile: bool
+    """Whether any of its meters counts intervals itself."""
 
     def rules_on(self, day: date) -> tuple[str, Rules]:
         """Return the code and the rules that hold on a day."""
-        begun = [
-            one
-            for one in (self.rule_sets.rule_sets if self.rule_sets else ())
-            if one.valid_from <= day
-        ]
-        if not begun or self.rule_sets is None:
-            return USUAL_RULES, Rules()
-        found = self.rule_sets.in_force(day)
-        return found.code, found.of_point(self.point.name)
+        return rules_on(self.rule_sets, day, self.point.name)
 
     @property
     def turns(self) -> tuple[date, ...]:
@@ -72,13 +67,11 @@ def load_master(conn: Connection[TupleRow], point_id: int) -> Master:
         What was entered cannot be; the message names the meter.
 
     """
-    point = load_point(conn, point_id)
-    account = load_account(conn, point.account_id)
+    entered = load_entered(conn, point_id)
     sat = load_installations(conn, point_id)
     main = tuple(one for one in sat if one.role is Role.MAIN)
     check = tuple(one for one in sat if one.role is Role.CHECK)
-    entered = load_entered(conn, point_id)
-    most_kw = most_kw_of(point)
+    most_kw = most_kw_of(entered.point)
 
     def fittings(of: Sequence[Installation]) -> Fittings:
         return fittings_of(
@@ -90,12 +83,8 @@ def load_master(conn: Connection[TupleRow], point_id: int) -> Master:
         )
 
     return Master(
-        point=point,
-        calendar=SiteCalendar(
-            account.time_zone,
-            account.country,
-            entered.closures,
-        ),
+        point=entered.point,
+        calendar=entered.calendar,
         main=main,
         check=check,
         fittings=fittings(main),
@@ -103,6 +92,8 @@ def load_master(conn: Connection[TupleRow], point_id: int) -> Master:
         most_kw=most_kw,
         outages=entered.outages,
         rule_sets=None if entered.rule_sets is None else _rule_sets(entered.rule_sets),
+        is_edited=entered.is_edited,
+        has_profile=entered.has_profile,
     )
 
 

@@ -36,10 +36,10 @@ from keywatt.settling.ripe import (
 from meters.reading import IntArray, from_utc_us, utc_us
 from storage.bills import after_bills
 from storage.dirty import lock_point, mark_touched, take_dirty
+from storage.evidence import Standing, load_standing
 from storage.interval_store import Stored, delete_intervals, store_intervals
 from storage.intervals import settled_from
-from storage.judging import judge_again, settled_to
-from storage.master import load_account, load_point
+from storage.judging import judge_again
 from storage.settled_days import store_settled_days
 
 
@@ -92,8 +92,7 @@ def settle_point(conn: Connection[TupleRow], point_id: int, now: datetime) -> Se
     """
     mark_touched(conn)
     conn.commit()
-    settling = _Settling(conn, point_id, now)
-    parts = list(settling.passes())
+    parts = list(_Settling(conn, point_id, now).passes())
     return Settled(
         days=tuple(day for part in parts for day in part.days),
         intervals_changed=sum(part.intervals_changed for part in parts),
@@ -107,64 +106,77 @@ class _Settling:
     def __init__(
         self, conn: Connection[TupleRow], point_id: int, now: datetime
     ) -> None:
-        account = load_account(conn, load_point(conn, point_id).account_id)
         self._conn = conn
         self._now = now
         self._point_id = point_id
-        self._zone = account.time_zone
-        self._today = now.astimezone(self._zone).date()
 
     def passes(self) -> Iterator[Settled]:
         """Take pass after pass, and commit each."""
-        more = True
-        while more:
+        older, is_last = True, False
+        while not is_last:
             if not lock_point(self._conn, self._point_id):
                 self._conn.rollback()
                 return
-            days = self._take(before=self._today)
-            more = len(days) == PASS_DAYS
-            yield self._pass(days, days[-1] if more else self._today - DAY)
-        if lock_point(self._conn, self._point_id):
-            yield self._pass(self._take(), self._today)
-        self._conn.rollback()
+            standing = load_standing(self._conn, self._point_id, self._now)
+            is_last = not (older and _has_older(standing))
+            settled = self._pass(standing, is_last=is_last)
+            older = len(settled.days) == PASS_DAYS
+            yield settled
 
-    def _take(self, before: date | None = None) -> tuple[date, ...]:
+    def _pass(self, standing: Standing, *, is_last: bool) -> Settled:
+        """Settle the oldest dirty days, and the time since the newest interval."""
+        conn, today = self._conn, standing.today
+        days = self._take(standing, before=None if is_last else today)
+        last = today if is_last else today - DAY
+        if len(days) == PASS_DAYS and not is_last:
+            last = days[-1]
+        open_from = standing.open_from
+        changed, first_start = 0, None
+        if days or (open_from is not None and open_from <= last):
+            # After days are taken: what made them dirty may be in what was entered.
+            run = Run(conn, load_master(conn, self._point_id), self._now, standing)
+            for stored in run.settle(days, open_from, last):
+                changed += stored.changed
+                first_start = _first([first_start, stored.first_start])
+        if first_start is not None:
+            judge_again(conn, self._point_id, first_start)
+        conn.commit()
+        return Settled(days=days, intervals_changed=changed, first_start=first_start)
+
+    def _take(self, standing: Standing, before: date | None) -> tuple[date, ...]:
         """Take the oldest dirty days."""
+        if standing.dirty_from is None:
+            return ()
         dirty = take_dirty(
             self._conn, limit=PASS_DAYS, point_id=self._point_id, before=before
         )
         return tuple(d.local_day for d in dirty)
 
-    def _pass(self, days: tuple[date, ...], last: date) -> Settled:
-        """Settle days, and the time since the newest interval up to the last day."""
-        conn, point_id = self._conn, self._point_id
-        since = settled_to(conn, point_id)
-        open_from = None if since is None else since.astimezone(self._zone).date()
-        changed, first_start = 0, None
-        if days or (open_from is not None and open_from <= last):
-            # After days are taken: what made them dirty may be in what was entered.
-            run = Run(conn, load_master(conn, point_id), self._now)
-            for stored in run.settle(days, open_from, last):
-                changed += stored.changed
-                first_start = _first([first_start, stored.first_start])
-        if first_start is not None:
-            judge_again(conn, point_id, first_start)
-        conn.commit()
-        return Settled(days=days, intervals_changed=changed, first_start=first_start)
+
+def _has_older(standing: Standing) -> bool:
+    """Whether days before today are to be settled."""
+    since = [day for day in (standing.dirty_from, standing.open_from) if day]
+    return min(since, default=standing.today) < standing.today
 
 
 class Run:
     """Settles days within one transaction."""
 
     def __init__(
-        self, conn: Connection[TupleRow], master: Master, now: datetime
+        self,
+        conn: Connection[TupleRow],
+        master: Master,
+        now: datetime,
+        standing: Standing | None = None,
     ) -> None:
         self._conn = conn
         self._master = master
         self._point_id = master.point.point_id
         self._now = now
         self._at = after_bills(conn, self._point_id, now)
-        self._today = master.calendar.local_day(now)
+        standing = standing or load_standing(conn, self._point_id, now)
+        self._today = standing.today
+        self._settled_from = standing.settled_from
 
     def settle(
         self, days: Iterable[date], open_from: date | None, last: date
@@ -182,8 +194,11 @@ class Run:
         start_us = calendar.quarter_hours_us(*days)
         start_us = start_us[start_us + LENGTH_US <= utc_us(self._now)]
         here = metered(start_us, self._master)
-        yield delete_intervals(self._conn, self._point_id, start_us[~here], at=self._at)
-        begins_us = began(window, moments_us, settled_from(self._conn, self._point_id))
+        gone = delete_intervals(self._conn, self._point_id, start_us[~here], at=self._at)
+        if gone.changed:
+            self._settled_from = settled_from(self._conn, self._point_id)
+        yield gone
+        begins_us = began(window, moments_us, self._settled_from)
         wanted_us = start_us[here & (start_us + LENGTH_US <= until_us)]
         if begins_us is not None and wanted_us.size:
             # An interval counts from the one on in which a meter was first read.
@@ -191,8 +206,12 @@ class Run:
         if begins_us is None or not wanted_us.size:
             return
         around_us = calendar.quarter_hours_us(*window.days)
+        # Nothing is known of the time before, so nothing of it need be estimated.
+        around_us = around_us[around_us + LENGTH_US > begins_us]
         around_us = around_us[around_us + LENGTH_US <= until_us]
-        yield self._stored(window, around_us, wanted_us)
+        stored = self._stored(window, around_us, wanted_us)
+        self._settled_from = _first([self._settled_from, stored.first_start])
+        yield stored
 
     def _stored(
         self, window: Window, around_us: IntArray, wanted_us: IntArray

@@ -371,7 +371,8 @@ def ask_about_evidence(ask: Asking) -> None:
     assert entered.multipliers == {1: [(changed_at, Fraction(15, 2))]}
     assert list(entered.swap_counts.values()) == [(17, None)]
     assert len(entered.outages) == 1
-    assert entered.closures == {date(2026, 3, 2)}
+    assert entered.calendar.closures == {date(2026, 3, 2)}
+    ask(evidence.load_standing, 1, NOON)
     assert entered.rule_sets == "rule_sets = []"
     energy = settled([1.0, math.nan, 3.0])
     own = meter_intervals.MeterIntervals(
