@@ -48,8 +48,8 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 DAYS = 31
-NEXT = 2
-"""Further quarter-hours of a running day."""
+NEXT_POINTS = 1000
+"""Of how many points, at most, a further quarter-hour is timed."""
 FIRST = date(2026, 5, 1)
 CALENDAR = SiteCalendar(ZoneInfo("Asia/Shanghai"), "CN")
 QUARTER_US = 900_000_000
@@ -125,7 +125,7 @@ def one_day(points: int) -> tuple[Rate, Rate]:
     """Return rates of settling one day, then further quarter-hours, of many points."""
     with temporary_postgres(*CARELESS) as url:
         stage = set_up(url, CALENDAR, points, FIRST, 1)
-        return settle_all(stage), settle_next(stage, NEXT)
+        return settle_all(stage), settle_next(stage, min(points, NEXT_POINTS))
 
 
 def growth(points: int) -> dict[str, object]:

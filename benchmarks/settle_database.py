@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 
@@ -61,6 +61,11 @@ class Stage:
     point_ids: list[int]
     days: int
     start_us: int
+
+    @property
+    def meter_ids(self) -> list[int]:
+        """One a point, from 1 on."""
+        return list(range(1, len(self.point_ids) + 1))
 
     @property
     def end_us(self) -> int:
@@ -143,24 +148,19 @@ def settle_all(stage: Stage) -> Rate:
     return _settled(stage, from_utc_us(stage.end_us), days * 96, days)
 
 
-def settle_next(stage: Stage, quarters: int) -> Rate:
-    """Settle further quarter-hours of every point as they come; points a second."""
-    meter_ids = list(range(1, len(stage.point_ids) + 1))
-    points = len(stage.point_ids)
+def settle_next(stage: Stage, points: int) -> Rate:
+    """Settle a further quarter-hour; return points a second.
+
+    It comes of every point; timed are so many of them.
+    """
+    some = replace(stage, point_ids=stage.point_ids[:points])
     # The first of a day has the day before settled again; it is no usual one.
-    _next(stage, meter_ids, 1, points)
-    rates = [_next(stage, meter_ids, n + 2, points) for n in range(quarters)]
-    return Rate(
-        by_core=quarters / sum(1 / rate.by_core for rate in rates),
-        by_clock=quarters / sum(1 / rate.by_clock for rate in rates),
-    )
-
-
-def _next(stage: Stage, meter_ids: list[int], number: int, points: int) -> Rate:
-    boundary = stage.days * 96 + number
-    asyncio.run(_write(stage, meter_ids, boundary, boundary))
-    now = from_utc_us(stage.end_us + number * QUARTER_US)
-    return _settled(stage, now, points, points)
+    for number in (1, 2):
+        boundary = stage.days * 96 + number
+        asyncio.run(_write(stage, stage.meter_ids, boundary, boundary))
+        now = from_utc_us(stage.end_us + number * QUARTER_US)
+        rate = _settled(some, now, points, points)
+    return rate
 
 
 def settle_bare(stage: Stage, work: Callable[[ReadingBatch], FloatArray]) -> Rate:
@@ -173,7 +173,7 @@ def settle_bare(stage: Stage, work: Callable[[ReadingBatch], FloatArray]) -> Rat
         conn.commit()
         first, end = from_utc_us(stage.start_us), from_utc_us(stage.end_us)
         begin_s, clock_s = _core_s(conn), time.perf_counter()
-        for meter_id in range(1, len(stage.point_ids) + 1):
+        for meter_id in stage.meter_ids:
             batch = load_readings(conn, meter_id, first, end, only=REGISTERS)
             energies = dict(zip(_COLUMNS, work(batch), strict=True))
             columns = {name: float_column(kwh) for name, kwh in energies.items()}

@@ -42,17 +42,17 @@ class SettledDay:
 STORE_DAYS = """
     INSERT INTO settled_day (
         point_id, local_day, settled_at, rules, worst, verdicts, held)
-    SELECT %(point_id)s, given.local_day, %(settled_at)s, given.rules, given.worst,
-           given.verdicts, given.held
+    SELECT %(point_id)s, given.local_day, %(settled_at)s, %(rules)s, given.worst,
+           given.verdicts, %(held)s::jsonb -> given.held_as
       FROM jsonb_to_recordset(%(days)s::jsonb)
-           AS given (local_day date, ends_at timestamptz, rules text, worst smallint,
-                     verdicts jsonb, held jsonb)
+           AS given (local_day date, ends_at timestamptz, worst smallint,
+                     verdicts jsonb, held_as int)
       LEFT JOIN LATERAL (
                SELECT * FROM settled_day AS its
                 WHERE its.point_id = %(point_id)s AND its.local_day = given.local_day
                 ORDER BY its.settled_at DESC LIMIT 1) AS newest ON true
      WHERE newest.local_day IS NULL
-        OR newest.rules <> given.rules
+        OR newest.rules <> %(rules)s
         OR newest.verdicts <> given.verdicts
         OR (newest.settled_at < given.ends_at AND given.ends_at <= %(settled_at)s)
     ON CONFLICT (point_id, local_day, settled_at) DO UPDATE
@@ -73,29 +73,53 @@ def store_settled_days(
     conn : Connection
     point_id : int
     days
-        All settled at one time.
+        All settled at one time, by one rule set.
 
     """
     if not days:
         return
-    told = [
-        {
-            "local_day": day.local_day.isoformat(),
-            "ends_at": day.ends_at.isoformat(),
-            "rules": day.rules,
-            "worst": int(day.worst),
-            "verdicts": [_told(one) for one in day.broken],
-            "held": {
-                one.rule: {"status": int(one.status), "figures": _finite(one)}
-                for one in day.verdicts
-                if one.status <= Status.SKIPPED
-            },
-        }
-        for day in days
-    ]
-    settled_at = days[0].settled_at
-    given = {"point_id": point_id, "settled_at": settled_at, "days": json.dumps(told)}
+    held = _Held()
+    given = {
+        "point_id": point_id,
+        "settled_at": days[0].settled_at,
+        "rules": days[0].rules,
+        "days": _json(
+            [
+                {
+                    "local_day": day.local_day.isoformat(),
+                    "ends_at": day.ends_at.isoformat(),
+                    "worst": int(day.worst),
+                    "verdicts": [_told(one) for one in day.broken],
+                    "held_as": held.place(day),
+                }
+                for day in days
+            ]
+        ),
+        "held": _json(held.each),
+    }
     conn.execute(STORE_DAYS, given)
+
+
+class _Held:
+    """What held, told once of days that were judged together."""
+
+    def __init__(self) -> None:
+        self.each: list[dict[str, object]] = []
+        self._places: dict[tuple[int, ...], int] = {}
+
+    def place(self, day: SettledDay) -> int:
+        """Return where it stands for a day."""
+        held = [one for one in day.verdicts if one.status <= Status.SKIPPED]
+        key = tuple(map(id, held))
+        if key not in self._places:
+            self._places[key] = len(self.each)
+            self.each.append(
+                {
+                    one.rule: {"status": int(one.status), "figures": _finite(one)}
+                    for one in held
+                }
+            )
+        return self._places[key]
 
 
 def _told(one: Verdict) -> dict[str, object]:
@@ -106,6 +130,9 @@ def _told(one: Verdict) -> dict[str, object]:
         "stop": from_utc_us(one.stop_us).isoformat(),
         "figures": _finite(one),
     }
+
+
+_json = json.JSONEncoder(check_circular=False).encode
 
 
 def _finite(verdict: Verdict) -> dict[str, float | str | None]:

@@ -65,10 +65,20 @@ def at_boundaries(track: EnergyTrack, at_us: IntArray, max_gap_us: int) -> Bound
             gap_us=zero,
             step=zero - 1,
         )
-    after = np.searchsorted(track.at_us, at_us)
+    after = track.at_us.searchsorted(at_us)
     within = after < size
     after = np.minimum(after, size - 1)
     exactly = track.at_us[after] == at_us
+    if exactly.all():
+        zero = np.zeros(at_us.shape, dtype=np.int64)
+        return Boundaries(
+            at_us=at_us,
+            quanta=track.quanta[after],
+            known=exactly,
+            stretch=track.stretch[after],
+            gap_us=zero,
+            step=zero - 1,
+        )
     between = within & ~exactly & (after > 0)
     if between.any():
         last = after[between]
@@ -118,9 +128,9 @@ def holes(bounds: Boundaries, track: EnergyTrack) -> list[Hole]:
     One that reaches beyond the first or the last boundary is none: a part of it cannot
     be shared out.
     """
-    inside = np.flatnonzero(~bounds.known & (bounds.step >= 0))
-    if not inside.size:
+    if bounds.known.all():
         return []
+    inside = np.flatnonzero(~bounds.known & (bounds.step >= 0))
     found = []
     for step in np.unique(bounds.step[inside]).tolist():
         rows = inside[bounds.step[inside] == step]
@@ -167,7 +177,9 @@ def widened(
     first, stop = int(start_us[0]), int(start_us[-1]) + length_us
     wide_first, wide_stop = first, stop
     for track in tracks:
-        long = np.flatnonzero(track.gap_us > length_us)
+        long = (track.gap_us > length_us).nonzero()[0]
+        if not long.size:
+            continue
         begins, ends = track.at_us[long], track.at_us[long + 1]
         over = (begins < first) & (ends > first)
         wide_first = int(begins[over].min(initial=wide_first))

@@ -26,6 +26,10 @@ _EVEN_CONFIDENCE = 0.98
 """Nothing is missing, and a line over 15 minutes misses by 2 % (METHODS §2)."""
 
 
+_STATE = np.array([State.MISSING, State.MEASURED], dtype=np.uint8)
+"""By whether it is known."""
+
+
 @dataclass(kw_only=True, slots=True, eq=False)
 class Draft:
     """n intervals; mutable, and only inside of settling."""
@@ -93,12 +97,15 @@ def draft(track: EnergyTrack, span: Span, quantum: Fraction) -> Draft:
     """Difference a track at the boundaries of a span."""
     bounds = at_boundaries(track, span.edges_us, round(MAX_GAP * span.length_us))
     quanta, known = differences(bounds)
-    gap_us = np.maximum(bounds.gap_us[:-1], bounds.gap_us[1:])
-    even = known & (gap_us > MEASURED_GAP * span.length_us)
-    state = np.where(known, State.MEASURED, State.MISSING).astype(np.uint8)
-    state[even] = State.ESTIMATED
+    state = _STATE[known.view(np.uint8)]
+    method = np.zeros(known.shape, dtype=np.uint8)
     confidence = known.astype(np.float64)
-    confidence[even] = _EVEN_CONFIDENCE
+    far = bounds.gap_us > MEASURED_GAP * span.length_us
+    if far.any():
+        even = known & (far[:-1] | far[1:])
+        state[even] = State.ESTIMATED
+        method[even] = Method.INTERPOLATED
+        confidence[even] = _EVEN_CONFIDENCE
     return Draft(
         span=span,
         track=track,
@@ -107,7 +114,7 @@ def draft(track: EnergyTrack, span: Span, quantum: Fraction) -> Draft:
         quanta=quanta,
         known=known,
         state=state,
-        method=np.where(even, Method.INTERPOLATED, Method.NONE).astype(np.uint8),
+        method=method,
         confidence=confidence,
         distrusted=np.zeros(known.shape, dtype=np.bool_),
     )
@@ -117,4 +124,4 @@ def differences(bounds: Boundaries) -> tuple[IntArray, BoolArray]:
     """Return the quanta between each two boundaries, and whether they are known."""
     known = bounds.known[:-1] & bounds.known[1:]
     known &= bounds.stretch[:-1] == bounds.stretch[1:]
-    return np.where(known, np.diff(bounds.quanta), 0), known
+    return (bounds.quanta[1:] - bounds.quanta[:-1]) * known, known

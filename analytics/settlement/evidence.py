@@ -165,23 +165,24 @@ def fittings_of(
     written = readings_at_swaps or {}
     in_order = sorted(installations, key=lambda one: one.installed_at)
     fittings = {}
+    made: dict[object, Fitting] = {}  # most registers of a meter are fitted alike
     for quantity in REGISTERS:
         is_fed = quantity is Quantity.ENERGY_EXPORT_KWH
         bound = None if feeds and is_fed else most_kw
         each = []
         for installation in in_order:
-            opening, closing = written.get(
-                (installation.installation_id, quantity), (None, None)
-            )
-            each.append(
-                Fitting.of(
+            number = installation.installation_id
+            opening, closing = written.get((number, quantity), (None, None))
+            form = (number, bound, opening, closing)
+            if form not in made:
+                made[form] = Fitting.of(
                     installation,
                     most_kw=bound,
                     opening=opening,
                     closing=closing,
-                    changes=(changes or {}).get(installation.installation_id, ()),
+                    changes=(changes or {}).get(number, ()),
                 )
-            )
+            each.append(made[form])
         fittings[quantity] = tuple(each)
     refuse_overlaps(next(iter(fittings.values())))
     return fittings

@@ -4,7 +4,7 @@ Errors: `FittingError`, one sentence with the meter and the remedy.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
 from itertools import pairwise
@@ -56,12 +56,17 @@ class Fitting:
     """What it showed at `to_us`. [counts]"""
     most_kw: float | None = None
     """The most that can flow here, of contract and transformers. [kW or kvar]"""
+    energies: tuple[Fraction, ...] = field(init=False, compare=False)
+    """Energy of a count at the point, by multiplier. [kWh or kvarh]"""
 
     def __post_init__(self) -> None:
         """Refuse what no meter can be."""
         complaint = _complaint(self)
         if complaint:
             raise FittingError(f"Meter {self.meter_id} {complaint}.")
+        # Asked often, and fractions are slow.
+        energies = tuple(self.energy_of_count(m.value) for m in self.multipliers)
+        object.__setattr__(self, "energies", energies)
 
     @property
     def turn(self) -> int:
@@ -77,8 +82,7 @@ class Fitting:
         """The most counts an hour that are believed, margin included."""
         if self.most_kw is None:
             return None
-        least = min(m.value for m in self.multipliers)
-        return self.most_kw * float(MARGIN / self.energy_of_count(least))
+        return self.most_kw * float(MARGIN / min(self.energies))
 
     @classmethod
     def of(

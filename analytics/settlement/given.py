@@ -49,13 +49,18 @@ def rows_of(readings: ReadingBatch, fitting: Fitting) -> Rows:
         & (readings.measured_us <= fitting.to_us)
     )
     at_us = readings.measured_us[mine]
-    late = 0
-    if at_us.size and (np.diff(at_us) <= 0).any():
-        received_us = readings.received_us[mine]
-        late = int((at_us < np.maximum.accumulate(at_us)).sum())
-        order = np.lexsort((received_us, at_us))
-        mine, at_us = mine[order], at_us[order]
-    last = np.append(at_us[1:] != at_us[:-1], np.ones(min(at_us.size, 1), np.bool_))
+    if (at_us[1:] > at_us[:-1]).all():
+        return Rows(
+            row=mine,
+            at_us=at_us,
+            repeats=0,
+            contradicted_us=np.zeros(0, dtype=np.int64),
+            late=0,
+        )
+    late = int((at_us < np.maximum.accumulate(at_us)).sum())
+    order = np.lexsort((readings.received_us[mine], at_us))
+    mine, at_us = mine[order], at_us[order]
+    last = np.append(at_us[1:] != at_us[:-1], True)
     again = np.flatnonzero(~last)
     same = _says_the_same(
         readings.values[mine[again]], readings.values[mine[again + 1]]

@@ -119,8 +119,8 @@ def _structural(given: Judged) -> Iterable[list[Verdict]]:
 
 def day_of(at_us: IntArray, span: Span) -> IntArray:
     """Return in which local day of a span moments lie; -1 before, d after it."""
-    ends = np.append(span.start_us, span.start_us[-1] + span.length_us)[span.first]
-    return np.searchsorted(ends, at_us, side="right") - 1
+    ends = span.edges_us[span.first]
+    return ends.searchsorted(at_us, side="right") - 1
 
 
 def _repeats_of_profile(own: Placed, span: Span, rule: Rule) -> list[Verdict]:

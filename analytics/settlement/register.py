@@ -123,8 +123,7 @@ def read_register(
         *_breaks(at[believed], seen[believed], broken, fitting.turn),
     ]
     at, seen = at[believed], seen[believed]
-    advance = np.diff(seen)
-    advance = np.where(advance < 0, advance + fitting.turn, advance)
+    advance = _advance(seen, fitting.turn)
     return Register(
         at_us=at,
         counts=_summed(np.where(broken, 0, advance), at.size),
@@ -136,13 +135,21 @@ def read_register(
 
 def _undisturbed(at_us: IntArray, shown: IntArray, turn: int) -> Register:
     """Believe everything."""
-    step = np.diff(shown)
     return Register(
         at_us=at_us,
-        counts=_summed(np.where(step < 0, step + turn, step), at_us.size),
+        counts=_summed(_advance(shown, turn), at_us.size),
         shown=shown,
         stretch=np.zeros(at_us.size, dtype=np.int64),
     )
+
+
+def _advance(shown: IntArray, turn: int) -> IntArray:
+    """Return how far a register went from each reading to the next, turns included."""
+    step: IntArray = shown[1:] - shown[:-1]
+    back = step < 0
+    if back.any():
+        step[back] += turn
+    return step
 
 
 class _Fits:
@@ -156,11 +163,11 @@ class _Fits:
 
     def each(self, at_us: IntArray, shown: IntArray) -> BoolArray:
         """Judge the steps between neighbours, shape (m - 1,)."""
-        step = np.diff(shown)
-        advance = np.where(step < 0, step + self._turn, step)
+        advance = _advance(shown, self._turn)
         if self._most_a_us is None:
-            return (step >= 0) | (advance <= self._turn * _ROLLOVER_SHARE)
-        time_us = np.maximum(np.diff(at_us), self._leap_us)
+            went_on: BoolArray = shown[1:] >= shown[:-1]
+            return went_on | (advance <= self._turn * _ROLLOVER_SHARE)
+        time_us = np.maximum(at_us[1:] - at_us[:-1], self._leap_us)
         # One count more: the register was cut to whole counts at both ends.
         believed: BoolArray = advance <= self._most_a_us * time_us + 1
         return believed

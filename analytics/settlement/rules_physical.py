@@ -225,10 +225,11 @@ def reactive(
     known = ~np.isnan(turned)
     if not known.any():
         return [span.whole("reactive", Status.SKIPPED, {})]
+    turns = (np.nan_to_num(turned) != 0).any(axis=1)
+    none = ~turns & (known.sum(axis=1) >= np.diff(span.first))
+    if not none.any():
+        return [span.held("reactive", {})]
     active = np.nansum(drawn, axis=1)
-    none = (known.sum(axis=1) >= np.diff(span.first)) & (
-        np.nansum(np.abs(turned), axis=1) == 0
-    )
     rows = span.day_rows()
     found = [
         span.verdict(

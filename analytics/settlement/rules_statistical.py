@@ -119,26 +119,31 @@ def daily(
     of_day = span.by_day(import_kwh)
     known = ~np.isnan(of_day)
     filled = np.where(known, of_day, 0.0)
+    before = _before(history, span, calendar)
+    return Daily(
+        before=_LOOK_BACK_DAYS,
+        kwh=np.append(before[0], filled.sum(axis=1)),
+        intervals=np.append(before[1], known.sum(axis=1)),
+        highest_kwh=np.append(before[2], filled.max(axis=1, initial=0.0)),
+        judged=_whole(span, calendar) & known.any(axis=1),
+    )
+
+
+def _before(history: Series, span: Span, calendar: SiteCalendar) -> FloatArray:
+    """Return energy, number and highest of the days before, shape (3, e)."""
+    before = np.zeros((3, _LOOK_BACK_DAYS))
+    if not history.start_us.size:
+        return before
     rows = history.firm & (history.start_us < span.start_us[0])
     days, _ = calendar.days_and_slots(history.start_us[rows])
     row = (days - span.days[0]).astype(np.int64) + _LOOK_BACK_DAYS
     # A span may begin in the middle of a day: that one is its own.
     near = (row >= 0) & (row < _LOOK_BACK_DAYS)
     kwh, row = history.kwh[rows][near], row[near]
-    highest = np.zeros(_LOOK_BACK_DAYS)
-    np.maximum.at(highest, row, kwh)
-    return Daily(
-        before=_LOOK_BACK_DAYS,
-        kwh=np.append(
-            np.bincount(row, weights=kwh, minlength=_LOOK_BACK_DAYS),
-            filled.sum(axis=1),
-        ),
-        intervals=np.append(
-            np.bincount(row, minlength=_LOOK_BACK_DAYS), known.sum(axis=1)
-        ),
-        highest_kwh=np.append(highest, filled.max(axis=1, initial=0.0)),
-        judged=_whole(span, calendar) & known.any(axis=1),
-    )
+    before[0] = np.bincount(row, weights=kwh, minlength=_LOOK_BACK_DAYS)
+    before[1] = np.bincount(row, minlength=_LOOK_BACK_DAYS)
+    np.maximum.at(before[2], row, kwh)
+    return before
 
 
 def _whole(span: Span, calendar: SiteCalendar) -> BoolArray:
@@ -174,8 +179,9 @@ def peak(each: Daily, span: Span, rule: Peak) -> list[Verdict]:
     Itron's periods are equally long; a week has every kind of day.
     """
     known = each.window(each.intervals, WEEK, WEEK) * span.hours / 24
-    weeks = np.lib.stride_tricks.sliding_window_view(each.highest_kwh, WEEK)
-    previous = weeks[each.before - WEEK : -1].max(axis=1)
+    days = each.judged.size
+    firsts = range(each.before - WEEK, each.before)
+    previous = np.max([each.highest_kwh[n : n + days] for n in firsts], axis=0)
     highest = each.highest_kwh[each.before :]
     ratio = np.full(highest.shape, np.nan)
     np.divide(highest, previous, out=ratio, where=previous > 0)

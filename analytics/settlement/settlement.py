@@ -18,11 +18,17 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 _QUALITY = {
-    State.EDITED: Quality.EDITED.value,
-    State.MEASURED: Quality.MEASURED.value,
-    State.ESTIMATED: Quality.ESTIMATED.value,
-    State.MISSING: Quality.MISSING.value,
+    State.EDITED: Quality.EDITED,
+    State.MEASURED: Quality.MEASURED,
+    State.ESTIMATED: Quality.ESTIMATED,
+    State.MISSING: Quality.MISSING,
 }
+_QUALITIES = np.array([_QUALITY[each].value for each in State])
+"""By state."""
+_METHODS = np.zeros(max(Method) + 1, dtype="<U24")
+"""Names by code."""
+for _each in Method:
+    _METHODS[_each] = _each.text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -107,12 +113,8 @@ class Settlement:
 
     def as_intervals(self) -> Intervals:
         """Return what is stored."""
-        names = np.array([""] * 256, dtype="<U24")
-        for each in Method:
-            names[each] = each.text
-        method = names[self.method]
         missing = self.state == State.MISSING
-        quality = np.array([_QUALITY[each] for each in State])
+        method = _METHODS[self.method]
         return Intervals(
             start_us=self.start_us,
             length_min=self.length_min,
@@ -120,8 +122,8 @@ class Settlement:
             export_kwh=self.energy(Quantity.ENERGY_EXPORT_KWH),
             lagging_kvarh=self.energy(Quantity.ENERGY_LAGGING_KVARH),
             leading_kvarh=self.energy(Quantity.ENERGY_LEADING_KVARH),
-            quality=quality[self.state],
-            method=np.where(missing, self.cause, method),
+            quality=_QUALITIES[self.state],
+            method=np.where(missing, self.cause, method) if missing.any() else method,
             confidence=self.confidence,
             status=self.status,
             firm=self.firm,

@@ -259,7 +259,7 @@ class _Settling:
         mine, span = self._import, self._span
         known = mine.known & ~mine.distrusted
         state = np.where(known, mine.state, State.MISSING).astype(np.uint8)
-        cause = np.full(known.shape, "", dtype="<U24")
+        cause = np.zeros(known.shape, dtype="<U24")
         cause[~known] = Missing.NO_READING
         for one in verdicts:
             if one.rule == "plausible" and one.status > Status.PASS:

@@ -23,6 +23,8 @@ class Span:
 
     start_us: IntArray
     """shape (n,) [microseconds since 1970 UTC]"""
+    edges_us: IntArray
+    """shape (n + 1,): start of each interval, and the end"""
     length_min: int
     days: DayArray
     """shape (d,)"""
@@ -42,12 +44,14 @@ class Span:
 
         """
         of_each, _ = calendar.days_and_slots(start_us)
-        days, first = np.unique(of_each, return_index=True)
+        turns = (of_each[1:] != of_each[:-1]).nonzero()[0] + 1
+        first = np.concatenate([[0], turns])
         return cls(
             start_us=start_us,
+            edges_us=np.append(start_us, start_us[-1] + length_min * MINUTE_US),
             length_min=length_min,
-            days=days,
-            first=np.append(first, start_us.size).astype(np.int64),
+            days=of_each[first],
+            first=np.append(first, start_us.size),
         )
 
     @property
@@ -59,11 +63,6 @@ class Span:
     def hours(self) -> float:
         """Length of each interval. [h]."""
         return self.length_min / 60
-
-    @property
-    def edges_us(self) -> IntArray:
-        """Start of each interval, and the end, shape (n + 1,)."""
-        return np.append(self.start_us, self.start_us[-1] + self.length_us)
 
     def day_rows(self) -> list[tuple[int, int]]:
         """Return first interval and end (exclusive) of each local day."""

@@ -47,6 +47,8 @@ class Standstill:
 def stands_long(register: Register) -> bool:
     """Whether a register ever stood long enough to ask why."""
     stands = register.counts[1:] == register.counts[:-1]
+    if not stands.any():
+        return False
     return any(
         register.at_us[stop] - register.at_us[first] >= _LEAST_STALE_US
         for first, stop in runs(stands)

@@ -8,6 +8,7 @@ opening reading of the next are of one instant, the energy goes on through the s
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -48,11 +49,19 @@ class EnergyTrack:
 
 def point_quantum(fittings: Sequence[Fitting]) -> Fraction:
     """Return the quantum of a point. [kWh or kvarh]."""
-    return common_quantum(
-        fitting.energy_of_count(multiplier.value)
-        for fitting in fittings
-        for multiplier in fitting.multipliers
+    return _quantum(
+        tuple(
+            energy.as_integer_ratio()
+            for fitting in fittings
+            for energy in fitting.energies
+        )
     )
+
+
+# Registers of a point are mostly of one form. Of whole numbers: fractions hash slowly.
+@lru_cache(maxsize=1024)
+def _quantum(energies: tuple[tuple[int, int], ...]) -> Fraction:
+    return common_quantum(Fraction(*each) for each in energies)
 
 
 def energy_track(
@@ -88,16 +97,19 @@ def energy_track(
 def _in_quanta(fitting: Fitting, register: Register, quantum: Fraction) -> EnergyTrack:
     """Multiply a register's steps, cut where the multiplier changes."""
     at_us, counts, stretch = register.at_us, register.counts, register.stretch
-    gap_us = np.diff(at_us)
+    gap_us = at_us[1:] - at_us[:-1]
     for later in fitting.multipliers[1:]:
         at_us, counts, stretch, gap_us = _cut(
             (at_us, counts, stretch, gap_us), later.since_us, fitting.multipliers
         )
     since = np.array([m.since_us for m in fitting.multipliers[1:]], dtype=np.int64)
+    # Every energy is a whole multiple of the quantum.
+    above, below = quantum.denominator, quantum.numerator
     factors = [
-        int(fitting.energy_of_count(m.value) / quantum) for m in fitting.multipliers
+        energy.numerator * above // (energy.denominator * below)
+        for energy in fitting.energies
     ]
-    step = np.diff(counts)
+    step = counts[1:] - counts[:-1]
     if step.size and int(step.sum()) * max(factors) > _MOST_QUANTA:
         raise TrackError(
             f"The energy of meter {fitting.meter_id} in steps of {quantum} is too large"

@@ -76,5 +76,7 @@ def runs(of: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
     """
     if not of.any():
         return []
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], of.view(np.int8), [0]])))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+    padded = np.zeros(of.size + 2, dtype=np.bool_)
+    padded[1:-1] = of
+    edges = (padded[1:] != padded[:-1]).nonzero()[0].tolist()
+    return list(zip(edges[::2], edges[1::2], strict=True))

@@ -111,41 +111,55 @@ def settled_days(
     days, _ = calendar.days_and_slots(start_us[[0, -1]])
     every = np.arange(days[0], days[1] + 1).astype(object).tolist()
     edges = [calendar.day_bounds(day) for day in every]
+    first_us, end_us = int(start_us[0]), int(start_us[-1]) + LENGTH_US
+    cut = _Cut(verdicts, first_us, end_us)
     return [
         SettledDay(
             local_day=day,
             ends_at=stop,
             rules=rules,
             settled_at=settled_at,
-            verdicts=_within(
-                verdicts,
-                max(utc_us(start), int(start_us[0])),
-                min(utc_us(stop), int(start_us[-1]) + LENGTH_US),
+            verdicts=cut.within(
+                max(utc_us(start), first_us), min(utc_us(stop), end_us)
             ),
         )
         for day, (start, stop) in zip(every, edges, strict=True)
     ]
 
 
-def _within(
-    verdicts: tuple[Verdict, ...], start_us: int, stop_us: int
-) -> tuple[Verdict, ...]:
-    """Return what verdicts say of a day; what broke elsewhere alone held here."""
-    here = [
-        Verdict(
-            rule=one.rule,
-            status=one.status,
-            start_us=max(one.start_us, start_us),
-            stop_us=min(one.stop_us, stop_us),
-            figures=one.figures,
-        )
-        for one in verdicts
-        if one.start_us < stop_us and one.stop_us > start_us
-    ]
-    said = {one.rule for one in here}
-    elsewhere = dict.fromkeys(one.rule for one in verdicts if one.rule not in said)
-    held = [
-        Verdict(rule=rule, status=Status.PASS, start_us=start_us, stop_us=stop_us)
-        for rule in elsewhere
-    ]
-    return (*here, *held)
+class _Cut:
+    """Verdicts on some time, to be cut into parts of it."""
+
+    def __init__(
+        self, verdicts: tuple[Verdict, ...], start_us: int, stop_us: int
+    ) -> None:
+        # What held all the time says the same of each part: told as it is.
+        self._everywhere: list[Verdict] = []
+        self._somewhere: list[Verdict] = []
+        for one in verdicts:
+            whole = one.start_us <= start_us and one.stop_us >= stop_us
+            held = whole and one.status <= Status.SKIPPED
+            (self._everywhere if held else self._somewhere).append(one)
+        self._held = {
+            one.rule: Verdict(
+                rule=one.rule, status=Status.PASS, start_us=start_us, stop_us=stop_us
+            )
+            for one in self._somewhere
+        }
+
+    def within(self, start_us: int, stop_us: int) -> tuple[Verdict, ...]:
+        """Return what they say of a part; what broke elsewhere alone held here."""
+        here = [
+            Verdict(
+                rule=one.rule,
+                status=one.status,
+                start_us=max(one.start_us, start_us),
+                stop_us=min(one.stop_us, stop_us),
+                figures=one.figures,
+            )
+            for one in self._somewhere
+            if one.start_us < stop_us and one.stop_us > start_us
+        ]
+        said = {one.rule for one in (*here, *self._everywhere)}
+        held = [one for rule, one in self._held.items() if rule not in said]
+        return (*here, *self._everywhere, *held)
