@@ -76,6 +76,8 @@ class Entered:
     """What people entered about a point, besides its meters."""
 
     point: Point
+    account: str
+    """Code of the point's account."""
     calendar: SiteCalendar
     multipliers: Mapping[int, Sequence[Change]]
     """Later multipliers by installation, each by time."""
@@ -94,7 +96,7 @@ class Entered:
 # also tells what need not be asked of most of them.
 SELECT_ENTERED = """
     SELECT point_id, account_id, point.name, contract_demand_kw, contract_kva, feeds,
-           time_zone, country,
+           code, time_zone, country,
            (SELECT jsonb_agg(jsonb_build_array(installation_id, since,
                                                multiplier::text) ORDER BY since)
               FROM multiplier_change JOIN installation USING (installation_id)
@@ -129,14 +131,15 @@ def load_entered(conn: Connection[TupleRow], point_id: int) -> Entered:
     row = conn.execute(SELECT_ENTERED, {"point_id": point_id}).fetchone()
     if row is None:
         raise LookupError(f"There is no point {point_id}.")
-    *point, zone, country, changes, swaps, outages, closures = row[:12]
-    rule_sets, is_edited, has_profile = row[12:]
+    *point, account, zone, country, changes, swaps, outages, closures = row[:13]
+    rule_sets, is_edited, has_profile = row[13:]
     multipliers: dict[int, list[Change]] = defaultdict(list)
     for installation_id, since, multiplier in changes or ():
         moment = datetime.fromisoformat(since)
         multipliers[installation_id].append((moment, Fraction(multiplier)))
     return Entered(
         point=Point(**dict(zip(_POINT, point, strict=True))),
+        account=account,
         calendar=site_calendar(ZoneInfo(zone), country, closures or ()),
         multipliers=multipliers,
         swap_counts={

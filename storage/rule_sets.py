@@ -8,12 +8,18 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from psycopg import Connection
-from psycopg.rows import TupleRow
+from psycopg.rows import TupleRow, class_row
 
 from accounts.calendar import SiteCalendar
-from analytics.settlement.ruleset import Rules, RuleSetError, RuleSets, rule_sets_of
+from analytics.settlement.ruleset import (
+    Rules,
+    RuleSetError,
+    RuleSets,
+    qualified,
+    rule_sets_of,
+)
 from storage.marking import mark_time
-from storage.master import load_accounts, load_points
+from storage.master import load_accounts
 
 USUAL = "usual"
 """Code of the rules where none were entered: all defaults."""
@@ -116,20 +122,62 @@ def apply_rule_sets(
 
 
 def _refuse_strangers(conn: Connection[TupleRow], rule_sets: RuleSets) -> None:
-    known = point_names(conn)
+    there = placed_points(conn)
+    known = {one.point for one in there} | {one.name for one in there}
     for one in rule_sets.rule_sets:
         for name in one.points:
             if name not in known:
-                there = ", ".join(known) or "none yet"
+                names = ", ".join(each.name for each in there) or "none yet"
                 raise RuleSetError(
                     f"Rule set {one.code} names point {name}, which no account has;"
-                    f" there are: {there}."
+                    f" there are: {names}. Leave out the account for all of a name."
                 )
 
 
-def point_names(conn: Connection[TupleRow]) -> list[str]:
-    """Return the names that points have, each once."""
-    return sorted({point.name for point in load_points(conn)})
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlacedPoint:
+    """A point and whose it is."""
+
+    point_id: int
+    account_id: int
+    account: str
+    """Its code."""
+    point: str
+
+    @property
+    def name(self) -> str:
+        """By account and point: no two have one."""
+        return qualified(self.account, self.point)
+
+
+SELECT_PLACED = """
+    SELECT point_id, account_id, code AS account, point.name AS point
+      FROM point JOIN account USING (account_id)
+     ORDER BY code, point.name
+"""
+
+
+def placed_points(conn: Connection[TupleRow]) -> list[PlacedPoint]:
+    """Return every point with its account, by both."""
+    with conn.cursor(row_factory=class_row(PlacedPoint)) as cur:
+        return cur.execute(SELECT_PLACED).fetchall()
+
+
+def points_called(conn: Connection[TupleRow], name: str) -> list[PlacedPoint]:
+    """Return the points of a name, or the one that is named `account/point`.
+
+    Raises
+    ------
+    RuleSetError
+        There is none.
+
+    """
+    there = placed_points(conn)
+    found = [one for one in there if name in (one.point, one.name)]
+    if not found:
+        names = ", ".join(one.name for one in there) or "none yet"
+        raise RuleSetError(f"No point is called {name}; there are: {names}.")
+    return found
 
 
 def _mark(
@@ -144,8 +192,8 @@ def _mark(
     }
     turns: list[date] = []
     marked = 0
-    for point in load_points(conn):
-        turn = first_difference(before, after, point.name)
+    for point in placed_points(conn):
+        turn = first_difference(before, after, point.point, point.account)
         if turn is not None:
             turns.append(turn)
             start, _ = calendars[point.account_id].day_bounds(turn)
@@ -155,24 +203,41 @@ def _mark(
 
 
 def first_difference(
-    before: RuleSets | None, after: RuleSets, point: str
+    before: RuleSets | None, after: RuleSets, point: str, account: str = ""
 ) -> date | None:
     """Return the first day on which a point is judged otherwise; None = never."""
     turns = {
         one.valid_from for sets in (before, after) if sets for one in sets.rule_sets
     }
     for day in sorted(turns):
-        was, is_ = rules_on(before, day, point), rules_on(after, day, point)
+        was, is_ = (rules_on(sets, day, point, account) for sets in (before, after))
         if (was[0], was[1].model_dump()) != (is_[0], is_[1].model_dump()):
             return day
     return None
 
 
 def rules_on(
-    rule_sets: RuleSets | None, day: date, point: str | None = None
+    rule_sets: RuleSets | None,
+    day: date,
+    point: str | None = None,
+    account: str = "",
 ) -> tuple[str, Rules]:
-    """Return the code and the rules that hold on a day, at a point or in general."""
+    """Return the code and the rules that hold on a day, at a point or in general.
+
+    Parameters
+    ----------
+    rule_sets : RuleSets or None
+        None = none were entered.
+    day : date
+    point : str or None
+        Its name; None = in general.
+    account : str
+        Code of the point's account.
+
+    """
     if rule_sets is None or all(s.valid_from > day for s in rule_sets.rule_sets):
         return USUAL, Rules()
     found = rule_sets.in_force(day)
-    return found.code, found.rules if point is None else found.of_point(point)
+    if point is None:
+        return found.code, found.rules
+    return found.code, found.of_point(point, account)

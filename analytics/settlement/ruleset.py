@@ -201,6 +201,11 @@ class Rules(Form):
         return Rules.model_validate(mine)
 
 
+def qualified(account: str, point: str) -> str:
+    """Name a point by its account's code and its own name: no two have one."""
+    return f"{account}/{point}"
+
+
 class RuleSet(Form):
     """Rules from a day on, until the next set."""
 
@@ -208,12 +213,15 @@ class RuleSet(Form):
     valid_from: date
     rules: Rules = Rules()
     points: Mapping[Text, Rules] = Field(default_factory=dict)
-    """What differs at a point, by its name."""
+    """What differs at a point, by its name, or by `account/point` at one alone."""
 
-    def of_point(self, point: str) -> Rules:
-        """Return the rules of a point."""
-        own = self.points.get(point)
-        return self.rules if own is None else self.rules.but(own)
+    def of_point(self, point: str, account: str = "") -> Rules:
+        """Return the rules of a point; what names its account too has the last word."""
+        rules = self.rules
+        for name in (point, qualified(account, point)):
+            if name in self.points:
+                rules = rules.but(self.points[name])
+        return rules
 
 
 class RuleSets(Form):

@@ -13,7 +13,7 @@ from keywatt.commands.entering import By, entry, who
 
 if TYPE_CHECKING:
     from analytics.settlement.ruleset import Rules, RuleSets
-    from storage.rule_sets import AppliedRules, StoredRules
+    from storage.rule_sets import AppliedRules, PlacedPoint, StoredRules
 
 _HELP = "Check, apply and show the rules by which settled energy is validated."
 _EPILOGUE = epilogue(
@@ -24,7 +24,7 @@ _EPILOGUE = epilogue(
     examples=(
         "keywatt rules check my-rules.toml",
         "keywatt rules apply my-rules.toml --by 'Li Wei'",
-        "keywatt rules show --day 2026-03-02 --point 'Main supply'",
+        "keywatt rules show --day 2026-03-02 --point 'steel/Main supply'",
     ),
 )
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The rule sets (TOML).")]
@@ -84,16 +84,13 @@ def add_to(app: typer.Typer) -> None:
     ) -> None:
         """Show the rules that hold on a day, in general or at a point."""
         from accounts.wall_clock import day_typed
-        from storage.rule_sets import load_rule_sets, point_names, rules_on
-        from storage.settlement_master import EntryError
+        from storage.rule_sets import load_rule_sets, points_called
 
         with entry(ctx) as (conn, now):
             stored = load_rule_sets(conn)
-            if point is not None and point not in (known := point_names(conn)):
-                there = ", ".join(known) or "none yet"
-                raise EntryError(f"No point is called {point}; there are: {there}.")
+            places = [] if point is None else points_called(conn, point)
         on = now.date() if day is None else day_typed(day)
-        code, rules = rules_on(None if stored is None else stored.rule_sets, on, point)
+        code, rules = _of_all(None if stored is None else stored.rule_sets, on, places)
         if as_json:
             print_json(_shown(stored, on, point, code, rules))
         else:
@@ -105,6 +102,25 @@ def _load(file: Path) -> "RuleSets":
     from meters.form import read_toml
 
     return rule_sets_of(read_toml(file, RuleSetError), file)
+
+
+def _of_all(
+    rule_sets: "RuleSets | None", on: date, places: "list[PlacedPoint]"
+) -> "tuple[str, Rules]":
+    """Return the rules that hold at points of one name, or in general."""
+    from analytics.settlement.ruleset import RuleSetError
+    from storage.rule_sets import rules_on
+
+    if not places:
+        return rules_on(rule_sets, on)
+    first, *others = (rules_on(rule_sets, on, p.point, p.account) for p in places)
+    if any(other[1].model_dump() != first[1].model_dump() for other in others):
+        names = ", ".join(place.name for place in places)
+        raise RuleSetError(
+            f"Rules differ among the points called {places[0].point}; name one of"
+            f" them: {names}."
+        )
+    return first
 
 
 def _told(rule_sets: "RuleSets") -> str:

@@ -31,6 +31,8 @@ class Master:
     """One point."""
 
     point: Point
+    account: str
+    """Code of the point's account."""
     calendar: SiteCalendar
     main: tuple[Installation, ...]
     check: tuple[Installation, ...]
@@ -47,7 +49,7 @@ class Master:
 
     def rules_on(self, day: date) -> tuple[str, Rules]:
         """Return the code and the rules that hold on a day."""
-        return rules_on(self.rule_sets, day, self.point.name)
+        return rules_on(self.rule_sets, day, self.point.name, self.account)
 
     @property
     def turns(self) -> tuple[date, ...]:
@@ -84,6 +86,7 @@ def load_master(conn: Connection[TupleRow], point_id: int) -> Master:
 
     return Master(
         point=entered.point,
+        account=entered.account,
         calendar=entered.calendar,
         main=main,
         check=check,

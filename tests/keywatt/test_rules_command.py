@@ -132,11 +132,29 @@ def test_rules_are_entered_and_shown(keywatt, site, other) -> None:
 
 def test_a_point_that_is_not_there_is_one_sentence(keywatt, site, tmp_path) -> None:
     said = keywatt("rules", "show", "--point", "Hall", **site)
+    there = "cold-store/Main supply, steel/Main supply"
     assert (said.code, said.err) == (
         2,
-        "No point is called Hall; there are: Main supply.\n",
+        f"No point is called Hall; there are: {there}.\n",
     )
     (tmp_path / "hall.toml").write_text(OTHER.replace("Main supply", "Hall"), "utf-8")
     said = keywatt("rules", "apply", "hall.toml", **site)
     assert said.code == 2
     assert said.err.startswith("Rule set mine names point Hall, which no account has;")
+
+
+def test_rules_of_one_account_among_points_of_one_name(keywatt, site, tmp_path) -> None:
+    text = OTHER.replace("Main supply", "steel/Main supply")
+    (tmp_path / "steel.toml").write_text(text, "utf-8")
+    said = keywatt("rules", "apply", "steel.toml", **site)
+    assert "0 point-days of 2 points" in said.out  # the set's code is new at both
+    show = ("rules", "show", "--day", "2026-03-02", "--json", "--point")
+    severities = [
+        json.loads(keywatt(*show, name, **site).out)["rules"]["spike"]["severity"]
+        for name in ("steel/Main supply", "cold-store/Main supply")
+    ]
+    assert severities == ["warn", "fail"]
+    said = keywatt(*show, "Main supply", **site)
+    assert said.code == 2
+    assert said.err.startswith("Rules differ among the points called Main supply;")
+    assert said.err.endswith("them: cold-store/Main supply, steel/Main supply.\n")

@@ -95,6 +95,48 @@ def test_what_differs_at_one_point_bears_on_that_point_alone(stored) -> None:
     assert {place for place, _ in marked(stored)} == {2}
 
 
+def test_a_point_named_with_its_account_is_that_one_alone(stored) -> None:
+    # Two points called Hall: that of "steel", number 2, and that of "mill", number 3.
+    stored.execute(
+        """
+        INSERT INTO account (code, name, sector, time_zone, country, manager, currency)
+        SELECT 'mill', 'Mill', sector, time_zone, country, manager, currency
+          FROM account;
+        INSERT INTO point (account_id, name) VALUES (2, 'Hall');
+        INSERT INTO energy_interval (
+            point_id, start, length_min, import_kwh, quality, settled_at)
+        VALUES (3, '2026-03-02 12:00Z', 15, 1, 'measured', now());
+        """
+    )
+    apply_rule_sets(stored, toml(STANDARD), read(toml(STANDARD)), by="anna", now=NOON)
+    marked(stored)
+    text = toml(FOR_HALL.replace("Hall", '"steel/Hall"'))
+    done = apply_rule_sets(stored, text, read(text), by="anna", now=NOON)
+    assert done.points == 1
+    assert {place for place, _ in marked(stored)} == {2}
+    # By the name alone it is both: the other one is judged otherwise now.
+    text = toml(FOR_HALL)
+    done = apply_rule_sets(stored, text, read(text), by="anna", now=NOON)
+    assert done.points == 1
+    assert {place for place, _ in marked(stored)} == {3}
+    for stranger in ("mill/Main supply", "stee/Hall", "steel/"):
+        text = toml(FOR_HALL.replace("Hall", f'"{stranger}"'))
+        with pytest.raises(RuleSetError, match=f"names point {stranger}, which no"):
+            apply_rule_sets(stored, text, read(text), by="anna")
+
+
+def test_the_account_has_the_last_word() -> None:
+    both = f"""{STANDARD}
+    points.Hall.spike = {{ severity = "warn", ratio = 2.0 }}
+    points."steel/Hall".spike.ratio = 3.0
+    """
+    sets = read(toml(both))
+    _, at_steel = rules_on(sets, FIRST, "Hall", "steel")
+    _, at_mill = rules_on(sets, FIRST, "Hall", "mill")
+    assert (at_steel.spike.severity.value, at_steel.spike.ratio) == ("warn", 3.0)
+    assert (at_mill.spike.severity.value, at_mill.spike.ratio) == ("warn", 2.0)
+
+
 def test_a_later_set_bears_on_the_days_from_then_on(stored) -> None:
     apply_rule_sets(stored, toml(STANDARD), read(toml(STANDARD)), by="anna", now=NOON)
     marked(stored)

@@ -257,7 +257,8 @@ def ask_about_entries(ask: Asking) -> None:
     ask(rule_sets.load_rule_sets)
     assert ask(rule_sets.apply_rule_sets, text, entered, **said).days == 1
     ask(rule_sets.load_rule_sets)
-    ask(rule_sets.point_names)
+    ask(rule_sets.placed_points)
+    ask(rule_sets.points_called, "Main supply")
     sat = (1, 1, LONG_AGO, NOON)
     ask(marking.mark_noted, *sat, opening=True, closing=True, now=NOON)
     ask(marking.mark_time, 1, LONG_AGO, NOON, NOON)
