@@ -38,7 +38,7 @@ from keywatt.settling import settle_point
 from keywatt.threads import in_thread
 from reports.wording import Language
 from storage.clocks import forget_drifts
-from storage.database import DatabaseError, connect, connect_async
+from storage.database import DatabaseError, KeptConnections, connect_async
 from storage.dirty import mark_touched
 from storage.intervals import refresh_hourly
 from storage.judging import points_due
@@ -141,6 +141,7 @@ class _Worker:
         self._stopping = threading.Event()
         self._keeper = keeper
         self.complaints = Complaints()
+        self._kept: KeptConnections
         self._app = App(
             connector=PsycopgConnector(conninfo=database_url, min_size=1, timeout=2.0)
         )
@@ -152,6 +153,10 @@ class _Worker:
         """Work until `stop` is set or the database goes away."""
         # A clear error now instead of the pool's time-out.
         await (await connect_async(self._url)).close()
+        with KeptConnections(self._url) as self._kept:
+            await self._run_until(stop)
+
+    async def _run_until(self, stop: asyncio.Event) -> None:
         async with self._app.open_async():
             self.complaints.over("database")
             tasks = (
@@ -201,7 +206,7 @@ class _Worker:
 
     def _what_is_left(self) -> tuple[list[int], list[str]]:
         now = self._now()
-        with connect(self._url) as conn:
+        with self._kept.connection() as conn:
             mark_touched(conn)
             conn.commit()
             channels = to_be_told(conn, list(self._channels), now)
@@ -225,7 +230,7 @@ class _Worker:
 
     def _work_on(self, point_id: int) -> None:
         now = self._now()
-        with connect(self._url) as conn:
+        with self._kept.connection() as conn:
             settled = settle_point(conn, point_id, now)
             judge_point(conn, point_id, now)
             conn.commit()
@@ -239,7 +244,7 @@ class _Worker:
 
     def _judge_meters(self) -> None:
         now = self._now()
-        with connect(self._url) as conn:
+        with self._kept.connection() as conn:
             judge_meters(conn, now, speed=self._speed)
             forget_drifts(conn, now)
             forget_events(conn, now)
@@ -257,7 +262,7 @@ class _Worker:
         """Tell a channel what it can be told now, also where it does not take some."""
         refused: DeliveryError | None = None
         more = True
-        with connect(self._url) as conn:
+        with self._kept.connection() as conn:
             while more and not self._stopping.is_set():
                 try:
                     more = tell_next(

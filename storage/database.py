@@ -6,9 +6,10 @@
 Every session runs in UTC. No message holds a password.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 import psycopg
 from psycopg import AsyncConnection, Connection
@@ -97,6 +98,65 @@ def open_pool(url: str, *, max_size: int = 4) -> Iterator[Pool]:
         check=ConnectionPool.check_connection,
     ) as pool:
         yield pool
+
+
+class KeptConnections:
+    """Connections kept open between jobs: a new one costs more than most jobs do.
+
+    As many are kept as were in use at once. Closed at the end of a `with` block; one
+    that is in use then is closed when it is given back.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._idle: list[Connection[TupleRow]] = []
+        self._is_open = True
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        """Keep connections from now on."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close them."""
+        with self._lock:
+            self._is_open = False
+            idle, self._idle = self._idle, []
+        for conn in idle:
+            conn.close()
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection[TupleRow]]:
+        """Lend a connection, and commit at the end as `connect` does.
+
+        After an error it is closed: nobody knows in what state it is.
+        """
+        conn = self._taken()
+        try:
+            yield conn
+            conn.commit()
+            conn.autocommit = False
+        except BaseException:
+            conn.close()
+            raise
+        with self._lock:
+            if self._is_open:
+                self._idle.append(conn)
+                return
+        conn.close()
+
+    def _taken(self) -> Connection[TupleRow]:
+        """Return one that still answers, or a new one."""
+        with self._lock:
+            conn = self._idle.pop() if self._idle else None
+        if conn is not None:
+            try:
+                ConnectionPool.check_connection(conn)
+            except psycopg.OperationalError:
+                conn.close()
+            else:
+                return conn
+        return connect(self._url)
 
 
 def place(url: str) -> str:

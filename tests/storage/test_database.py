@@ -8,9 +8,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from psycopg.conninfo import make_conninfo
+from psycopg.errors import UndefinedTable
 
 from storage.database import (
     DatabaseError,
+    KeptConnections,
     connect,
     connect_async,
     open_pool,
@@ -166,3 +168,47 @@ GREETING_15 = (
     + message(b"K", struct.pack(">ii", 1, 1))
     + message(b"Z", b"I")
 )
+
+
+def test_a_kept_connection_is_lent_again_clean(database: str) -> None:
+    with KeptConnections(database) as kept:
+        with kept.connection() as conn:
+            first = conn.info.backend_pid
+            conn.execute("CREATE TABLE kept (n int)")
+        with kept.connection() as conn:
+            conn.commit()
+            conn.autocommit = True
+        with kept.connection() as conn, kept.connection() as other:
+            assert conn.info.backend_pid == first
+            assert not conn.autocommit
+            assert other.info.backend_pid != first
+            # What the first job did was committed.
+            other.execute("SELECT FROM kept")
+    assert conn.closed
+    assert other.closed
+
+
+def test_a_kept_connection_that_failed_or_died_is_not_lent_again(database: str) -> None:
+    with KeptConnections(database) as kept:
+        with pytest.raises(UndefinedTable), kept.connection() as conn:
+            conn.execute("CREATE TABLE kept (n int); SELECT FROM no_such_table")
+        assert conn.closed
+        with kept.connection() as dying:
+            pid = dying.info.backend_pid
+        with connect(database, autocommit=True) as killer:
+            killer.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+        with kept.connection() as fresh:
+            assert fresh.info.backend_pid != pid
+            # What the broken job did was not.
+            found = fresh.execute("SELECT to_regclass('kept')").fetchone()
+            assert found == (None,)
+
+
+def test_a_connection_given_back_after_the_end_is_closed(database: str) -> None:
+    kept = KeptConnections(database)
+    with kept:
+        lending = kept.connection()
+        conn = lending.__enter__()
+    assert not conn.closed
+    lending.__exit__(None, None, None)
+    assert conn.closed
