@@ -112,9 +112,15 @@ def read_register(
     fits = _Fits(fitting, leap_us)
     whole = bool(possible.all())
     at, seen = (at_us, shown) if whole else (at_us[possible], shown[possible])
-    follows = fits.each(at, seen)
-    if whole and follows.all():
-        return _undisturbed(at, seen, fitting.turn)
+    advance = _advance(seen, fitting.turn)
+    follows = fits.each(at, seen, advance)
+    if whole and follows.all():  # as of most meters
+        return Register(
+            at_us=at,
+            counts=_summed(advance, at.size),
+            shown=seen,
+            stretch=np.zeros(at.size, dtype=np.int64),
+        )
     believed, broken = _most_believed(at, seen, follows, fits)
     kept = np.zeros(at_us.size, dtype=np.bool_)
     kept[np.flatnonzero(possible)[believed]] = True
@@ -130,16 +136,6 @@ def read_register(
         shown=seen,
         stretch=_summed(broken, at.size),
         doubtful=tuple(sorted(doubtful, key=lambda one: one.at_us)),
-    )
-
-
-def _undisturbed(at_us: IntArray, shown: IntArray, turn: int) -> Register:
-    """Believe everything."""
-    return Register(
-        at_us=at_us,
-        counts=_summed(_advance(shown, turn), at_us.size),
-        shown=shown,
-        stretch=np.zeros(at_us.size, dtype=np.int64),
     )
 
 
@@ -161,9 +157,8 @@ class _Fits:
         most = fitting.most_counts_an_hour
         self._most_a_us = None if most is None else most / _HOUR_US
 
-    def each(self, at_us: IntArray, shown: IntArray) -> BoolArray:
+    def each(self, at_us: IntArray, shown: IntArray, advance: IntArray) -> BoolArray:
         """Judge the steps between neighbours, shape (m - 1,)."""
-        advance = _advance(shown, self._turn)
         if self._most_a_us is None:
             went_on: BoolArray = shown[1:] >= shown[:-1]
             return went_on | (advance <= self._turn * _ROLLOVER_SHARE)

@@ -221,15 +221,15 @@ def reactive(
         Lagging and leading together; NaN = not known. [kvarh]
 
     """
-    drawn, turned = span.by_day(import_kwh), span.by_day(kvarh)
+    turned = span.by_day(kvarh)
     known = ~np.isnan(turned)
     if not known.any():
         return [span.whole("reactive", Status.SKIPPED, {})]
-    turns = (np.nan_to_num(turned) != 0).any(axis=1)
+    turns = (known & (turned != 0)).any(axis=1)
     none = ~turns & (known.sum(axis=1) >= np.diff(span.first))
     if not none.any():
         return [span.held("reactive", {})]
-    active = np.nansum(drawn, axis=1)
+    active = np.nansum(span.by_day(import_kwh), axis=1)
     rows = span.day_rows()
     found = [
         span.verdict(

@@ -101,7 +101,8 @@ class _Settling:
         verdicts = judge(given)
         never = distrusted(verdicts, self._span)
         self._import.distrusted |= never & (self._import.state != State.EDITED)
-        filler.firm = self._firm(own) & ~self._failed(verdicts)
+        failed = self._failed(verdicts)
+        filler.firm = self._firm(own) & ~failed
         turn_round(verdicts, self._import, self._drafts.get(EXPORT))
         calculate(self._counted, self._import, filler)
         filler.fill_holes()
@@ -109,7 +110,7 @@ class _Settling:
         fillable = self._metered()
         filler.fill_rest(fillable, {} if decided is None else decided.left_quanta)
         self._lay_edits()
-        return self._settlement(verdicts, fillable)
+        return self._settlement(verdicts, fillable, failed)
 
     def _draft_of(self, quantity: Quantity, profile: LoadProfile | None) -> Draft:
         """Return a register's draft, in quanta that measure a profile's counts too."""
@@ -254,7 +255,7 @@ class _Settling:
         return metered
 
     def _settlement(
-        self, verdicts: tuple[Verdict, ...], metered: BoolArray
+        self, verdicts: tuple[Verdict, ...], metered: BoolArray, failed: BoolArray
     ) -> Settlement:
         mine, span = self._import, self._span
         known = mine.known & ~mine.distrusted
@@ -281,9 +282,7 @@ class _Settling:
             method=np.where(known, mine.method, Method.NONE).astype(np.uint8),
             confidence=np.where(known, mine.confidence, 0.0),
             status=worst(verdicts, span.start_us, span.length_us),
-            firm=(mine.counted | (state == State.EDITED))
-            & ~self._out
-            & ~self._failed(verdicts),
+            firm=(mine.counted | (state == State.EDITED)) & ~self._out & ~failed,
             cause=cause,
             verdicts=verdicts,
         )
