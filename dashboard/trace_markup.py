@@ -9,7 +9,6 @@ from analytics.settlement.verdict import Status, Verdict
 from dashboard.figures import Shown
 from dashboard.ledger_markup import status_tag, table, whole
 from dashboard.phrase import note, said
-from meters.reading import from_utc_us
 from reports.day_ledger import DayDetail, IntervalLine
 from reports.interval_hour import MeterHour
 from reports.interval_trace import IntervalTrace, TracedMeter, TracedReading
@@ -137,8 +136,8 @@ def readings(trace: IntervalTrace, hours: Sequence[MeterHour], reader: Reader) -
         note(
             "outage-told",
             reader,
-            from_at=from_utc_us(one.start_us),
-            until_at=from_utc_us(one.stop_us),
+            from_at=one.start,
+            until_at=one.stop,
         )
         for one in trace.outages
     )
