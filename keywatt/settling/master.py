@@ -79,7 +79,7 @@ def load_master(conn: Connection[TupleRow], point_id: int) -> Master:
         return fittings_of(
             of,
             most_kw=most_kw,
-            feeds=point.feeds,
+            feeds=entered.point.feeds,
             readings_at_swaps=entered.swap_counts,
             changes=entered.multipliers,
         )

@@ -194,7 +194,9 @@ class Run:
         start_us = calendar.quarter_hours_us(*days)
         start_us = start_us[start_us + LENGTH_US <= utc_us(self._now)]
         here = metered(start_us, self._master)
-        gone = delete_intervals(self._conn, self._point_id, start_us[~here], at=self._at)
+        gone = delete_intervals(
+            self._conn, self._point_id, start_us[~here], at=self._at
+        )
         if gone.changed:
             self._settled_from = settled_from(self._conn, self._point_id)
         yield gone
