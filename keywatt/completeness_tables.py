@@ -99,7 +99,7 @@ def _calendar(point: PointLedger) -> Table:
     """Draw a line a month, a mark a day."""
     table = Table(title=point.point.name, title_justify="left", box=None, padding=0)
     table.add_column("", style="dim")
-    table.add_column("1       8      15     22     29", no_wrap=True, style="dim")
+    table.add_column("1      8      15     22     29", no_wrap=True, style="dim")
     for month, days in groupby(point.days, key=lambda day: f"{day.local_day:%Y-%m} "):
         table.add_row(month, _marks(list(days)))
     return table

@@ -77,7 +77,7 @@ def _database(settings: Settings, now: datetime) -> Iterator[Check]:
         url = settings.database()
         with connect(url) as conn:
             yield from _server(conn, url)
-            yield from _data(conn, now)
+            yield from _data(conn, now, settings.site_clock().speed)
     except (DatabaseError, ValueError) as exc:
         yield Check(verdict=Verdict.FAIL, subject="database", text=str(exc))
     except psycopg.Error as exc:
@@ -104,10 +104,10 @@ def _server(conn: Connection[TupleRow], url: str) -> Iterator[Check]:
     )
 
 
-def _data(conn: Connection[TupleRow], now: datetime) -> Iterator[Check]:
+def _data(conn: Connection[TupleRow], now: datetime, speed: float) -> Iterator[Check]:
     if load_server(conn).pending_migrations:
         return  # the tables asked for below may not be there yet
-    faring = load_faring(conn, now)
+    faring = load_faring(conn, now, speed)
     yield _collectors(faring)
     yield _meters(conn, now)
     yield _polling(faring)

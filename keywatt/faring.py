@@ -7,7 +7,7 @@ from datetime import datetime
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from alerts.collector_silent import LIMIT, transports_of
+from alerts.collector_silent import limit_of, transports_of
 from reports.wording import sentence
 from reports.writing import Reader
 from storage.collector_beats import CollectorBeat, load_beats
@@ -27,10 +27,12 @@ class Faring:
     events: Sequence[LastingEvent]
     alerts: Sequence[SiteAlert]
     """Of collectors and gateways."""
+    speed: float = 1.0
+    """How much faster than the machine's the site's clock runs."""
 
     def is_there(self, beat: CollectorBeat) -> bool:
         """Whether a collector has said lately that it is there."""
-        return self.now - beat.beat_at < LIMIT
+        return self.now - beat.beat_at < limit_of(self.speed)
 
     def sentences(self) -> list[str]:
         """Say the standing alerts of collectors and gateways."""
@@ -74,10 +76,13 @@ class Faring:
         }
 
 
-def load_faring(conn: Connection[TupleRow], now: datetime) -> Faring:
+def load_faring(
+    conn: Connection[TupleRow], now: datetime, speed: float = 1.0
+) -> Faring:
     """Look once; the time is the site's."""
     return Faring(
         now=now,
+        speed=speed,
         collectors=load_beats(conn, now),
         troubles=load_troubles(conn),
         events=load_lasting(conn, now),

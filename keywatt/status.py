@@ -131,7 +131,12 @@ class Status:
 
 
 def look(
-    conn: Connection[TupleRow], now: datetime, *, hours: int, metrics: str | None
+    conn: Connection[TupleRow],
+    now: datetime,
+    *,
+    hours: int,
+    metrics: str | None,
+    speed: float = 1.0,
 ) -> Status:
     """Look once.
 
@@ -145,6 +150,8 @@ def look(
         How far to look back; the current hour counts as one.
     metrics : str or None
         host:port where the collector serves metrics.
+    speed : float
+        How much faster than the machine's the site's clock runs.
 
     Raises
     ------
@@ -179,7 +186,7 @@ def look(
         meters=sorted(meters, key=lambda m: (-m.trouble, m.meter)),
         collector=collector,
         why_not=why_not,
-        faring=load_faring(conn, now),
+        faring=load_faring(conn, now, speed),
     )
 
 

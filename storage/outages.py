@@ -43,7 +43,7 @@ def add_outage(
     Raises
     ------
     EntryError
-        The same was entered before.
+        The same was entered before, or one of its kind that it overlaps.
 
     """
     with conn.transaction():
@@ -59,6 +59,12 @@ def add_outage(
                     f"That outage of point {point.name} is entered already, as"
                     f" {one.outage_id} by {one.entered_by}; remove that one first if"
                     " its reason is to be another."
+                )
+            overlaps = one.start < outage.stop and outage.start < one.stop
+            if overlaps and one.kind == outage.kind:
+                raise EntryError(
+                    f"Outage {one.outage_id} of point {point.name} is of that time in"
+                    " part; remove it first, then enter the whole time as one."
                 )
         return insert_outage(conn, point.point_id, outage, by=by, now=now)
 

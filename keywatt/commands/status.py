@@ -74,7 +74,8 @@ def _look(settings: "Settings", hours: int) -> "Status":
     if settings.metrics_port is not None:
         metrics = f"{settings.metrics_host}:{settings.metrics_port}"
     with connect(settings.database()) as conn:
-        return look(conn, settings.site_clock().now(), hours=hours, metrics=metrics)
+        clock = settings.site_clock()
+        return look(conn, clock.now(), hours=hours, metrics=metrics, speed=clock.speed)
 
 
 def _show(settings: "Settings", *, hours: int, meters: int, once: bool) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from alerts.judge_meters import judge_meters
+from keywatt.faring import load_faring
 from storage.collector_beats import CollectorBeat, store_beat
 from storage.database import connect, connect_async
 from storage.interval_store import ENSURE_PARTITIONS
@@ -93,3 +94,12 @@ def test_doctor_names_them_with_a_remedy(keywatt, ailing) -> None:
         "1 are not read now: P1: no answer in time. 1 lack quantities of their type."
     )
     assert found["events"]["text"] == ("Meters say so of themselves: P3 (cover-open).")
+
+
+def test_where_the_sites_clock_runs_ahead_a_collector_has_longer_to_speak(
+    ailing,
+) -> None:
+    with connect(ailing) as conn:
+        (beat,) = load_faring(conn, NOW).collectors
+        assert not load_faring(conn, NOW).is_there(beat)
+        assert load_faring(conn, NOW, speed=120).is_there(beat)

@@ -140,6 +140,9 @@ def test_the_same_outage_is_not_entered_twice(read) -> None:
     with pytest.raises(EntryError, match="is entered already, as 1 by anna; remove"):
         add_outage(read, one, outage(NOON, NOON + HOUR), by="ben", now=NOON)
     add_outage(read, one, outage(NOON, NOON + HOUR, "reported"), by="ben", now=NOON)
+    with pytest.raises(EntryError, match="of that time in part"):
+        add_outage(read, one, outage(NOON + HOUR / 2, NOON + DAY), by="ben", now=NOON)
+    add_outage(read, one, outage(NOON + HOUR, NOON + DAY), by="ben", now=NOON)
     with pytest.raises(EntryError, match="There is no outage 7"):
         remove_outage(read, 7)
 
