@@ -38,8 +38,8 @@ SELECT_BOUNDS = """
 SELECT_CHANGES = """
     WITH pinned AS MATERIALIZED (
         SELECT bill_id, account_id, first_day, last_day, as_of, point_id,
-               first_day::timestamp AT TIME ZONE time_zone AS starts_at,
-               (last_day + 1)::timestamp AT TIME ZONE time_zone AS stops_at,
+               day_begins(first_day, time_zone) AS starts_at,
+               day_begins(last_day + 1, time_zone) AS stops_at,
                measured + estimated + edited + missing AS settled
           FROM billed_period
           JOIN account USING (account_id)

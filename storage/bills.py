@@ -60,8 +60,8 @@ SELECT_OVERLAPPING = """
      ORDER BY bill_id LIMIT 1
 """
 SELECT_BOUNDS = """
-    SELECT %(first_day)s::date::timestamp AT TIME ZONE time_zone,
-           (%(last_day)s::date + 1)::timestamp AT TIME ZONE time_zone, time_zone
+    SELECT day_begins(%(first_day)s::date, time_zone),
+           day_begins(%(last_day)s::date + 1, time_zone), time_zone
       FROM account WHERE account_id = %(account_id)s
        FOR UPDATE
 """
@@ -219,8 +219,8 @@ def withdraw_bill(
 
 SELECT_BILLS = """
     SELECT bill_id, account_id, first_day, last_day,
-           first_day::timestamp AT TIME ZONE time_zone AS starts_at,
-           (last_day + 1)::timestamp AT TIME ZONE time_zone AS stops_at,
+           day_begins(first_day, time_zone) AS starts_at,
+           day_begins(last_day + 1, time_zone) AS stops_at,
            as_of, note, pinned_by, pinned_at, withdrawn_by, withdrawn_at
       FROM billed_period JOIN account USING (account_id)
      WHERE (%(account_id)s::int IS NULL OR account_id = %(account_id)s)

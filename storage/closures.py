@@ -29,8 +29,8 @@ DELETE_CLOSURE = """
 """
 
 SELECT_BOUNDS = """
-    SELECT point_id, %(day)s::date::timestamp AT TIME ZONE time_zone,
-           (%(day)s::date + 1)::timestamp AT TIME ZONE time_zone
+    SELECT point_id, day_begins(%(day)s::date, time_zone),
+           day_begins(%(day)s::date + 1, time_zone)
       FROM point JOIN account USING (account_id)
      WHERE account_id = %(account_id)s
 """

@@ -77,8 +77,8 @@ MARK_TIME = """
          WHERE known.first IS NOT NULL),
     day AS (
         SELECT first_day + number AS local_day,
-               (first_day + number)::timestamp AT TIME ZONE time_zone AS start,
-               (first_day + number + 1)::timestamp AT TIME ZONE time_zone AS stop
+               day_begins(first_day + number, time_zone) AS start,
+               day_begins(first_day + number + 1, time_zone) AS stop
           FROM here, span, generate_series(0, last_day - first_day) AS number)
     INSERT INTO dirty_point_day (point_id, local_day)
     SELECT %(point_id)s, local_day

@@ -125,14 +125,12 @@ MARK_DIRTY = """
                                 interval '1 day') AS day
      WHERE EXISTS (SELECT FROM reading
                     WHERE reading.meter_id = touched.meter_id
-                      AND measured_at >= day AT TIME ZONE time_zone
-                      AND measured_at < (day + interval '1 day')
-                                        AT TIME ZONE time_zone)
+                      AND measured_at >= day_begins(day::date, time_zone)
+                      AND measured_at < day_begins(day::date + 1, time_zone))
         OR EXISTS (SELECT FROM energy_interval AS settled
                     WHERE settled.point_id = touched.point_id
-                      AND start >= day AT TIME ZONE time_zone
-                      AND start < (day + interval '1 day')
-                                  AT TIME ZONE time_zone)
+                      AND start >= day_begins(day::date, time_zone)
+                      AND start < day_begins(day::date + 1, time_zone))
 """
 # What would be asked of the database row by row was planned for all rows at once.
 SAY_CHECKED = "SELECT set_config('keywatt.checked', 'yes', true)"

@@ -145,8 +145,8 @@ def _finite(verdict: Verdict) -> dict[str, float | str | None]:
 
 SELECT_DAYS = """
     SELECT DISTINCT ON (local_day) local_day, settled_at, rules, verdicts, held,
-           (local_day + 1)::timestamp AT TIME ZONE time_zone AS ends_at,
-           local_day::timestamp AT TIME ZONE time_zone AS begins_at
+           day_begins(local_day + 1, time_zone) AS ends_at,
+           day_begins(local_day, time_zone) AS begins_at
       FROM settled_day
       JOIN point USING (point_id)
       JOIN account USING (account_id)
