@@ -33,7 +33,8 @@ def profile_of(
     """Return what the meters of a point counted of one quantity; None = nothing.
 
     Intervals shorter than a quarter-hour count where all of one are there; longer ones
-    do not say when in them it flowed, and do not count.
+    do not say when in them it flowed, and do not count; nor do those in which a
+    multiplier changed.
 
     Parameters
     ----------
@@ -82,15 +83,18 @@ def _counts(
     mine = ~np.isnan(kwh) & (own.start_us >= fitting.from_us)
     mine &= own.start_us <= fitting.to_us - length_us
     mine &= LENGTH_MIN % own.length_min == 0
+    since = np.array([m.since_us for m in fitting.multipliers[1:]], dtype=np.int64)
+    which = np.searchsorted(since, own.start_us, side="right")
+    # Of an interval in which the multiplier changed, nobody knows how much came before.
+    mine &= which == np.searchsorted(since, own.start_us + length_us, side="left")
     fine = _fine(fitting)
     units = np.rint(kwh[mine] * fine.denominator / fine.numerator).astype(np.int64)
-    since = np.array([m.since_us for m in fitting.multipliers[1:]], dtype=np.int64)
     factors = np.array(
         [int(fine * m.value / energy_of_count) for m in fitting.multipliers],
         dtype=np.int64,
     )
     start_us = own.start_us[mine]
-    counts = units * factors[np.searchsorted(since, start_us, side="right")]
+    counts = units * factors[which[mine]]
     return _by_quarter(start_us, own.length_min[mine], counts, own.power_failure[mine])
 
 

@@ -150,6 +150,43 @@ def test_intervals_that_the_meter_counted_itself_need_no_register(point) -> None
     assert set(settled.quality) == {"measured"}
 
 
+def ten_times_from(point: Point, since: timedelta) -> None:
+    entered(
+        point,
+        "INSERT INTO multiplier_change VALUES (1, %(since)s, 10, 'Li Wei')",
+        since=START + since,
+    )
+
+
+def test_an_own_interval_in_which_the_multiplier_changed_is_estimated(point) -> None:
+    # 2 kWh of the meter are 2 before the change and 20 after it. Nobody knows how the
+    # second quarter-hour's are split: a line between its neighbours says 11.
+    ten_times_from(point, QUARTER + timedelta(minutes=7, seconds=30))
+    own(point, [2.0, 2.0, 2.0, 2.0])
+    point.settle(START + 4 * QUARTER)
+    assert point.kwh() == [2, 11, 20, 20]
+    settled = point.intervals().quality.tolist()
+    assert settled == ["measured", "estimated", "measured", "measured"]
+
+
+def test_a_register_splits_what_the_meter_itself_could_not(point) -> None:
+    # 10 kWh a quarter-hour of the register, the multiplier ten times as much from its
+    # 5th minute on: 10 x 5 x 10 / (5 x 10 + 10) = 8.33 came before, 1.67 x 10 after.
+    ten_times_from(point, QUARTER + timedelta(minutes=5))
+    own(point, [10.0, 10.0, 10.0, 10.0])
+    write(point.url, readings_of(point.meter_id, START, np.full(4, 40.0)))
+    point.settle(START + 4 * QUARTER)
+    assert point.kwh() == [10, 25.03, 100, 100]
+
+
+def test_a_multiplier_may_change_between_own_intervals(point) -> None:
+    ten_times_from(point, QUARTER)
+    own(point, [2.0, 2.0])
+    point.settle(START + 2 * QUARTER)
+    assert point.kwh() == [2, 20]
+    assert set(point.intervals().quality) == {"measured"}
+
+
 def test_of_one_interval_what_was_received_last_counts(point) -> None:
     own(point, [25.0, 30.0])
     point.settle(START + 2 * QUARTER)
