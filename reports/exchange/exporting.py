@@ -151,7 +151,14 @@ def _green_button(points: Sequence[Outgoing], wish: Wish) -> bytes:
 
 def _nem12(points: Sequence[Outgoing], wish: Wish) -> bytes:
     file = StringIO(newline="")
-    write_nem12(points, file, made_at=wish.now, nmi=wish.nmi, offset=wish.market_offset)
+    write_nem12(
+        points,
+        file,
+        made_at=wish.now,
+        nmi=wish.nmi,
+        offset=wish.market_offset,
+        days=(wish.first, wish.last),
+    )
     return file.getvalue().encode()
 
 

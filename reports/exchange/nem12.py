@@ -17,7 +17,7 @@ specification has them.
 
 import csv
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import TextIO
 
@@ -35,6 +35,7 @@ from reports.exchange.outgoing import (
     runs_of,
 )
 from reports.exchange.stamps import DAY_US
+from storage.exports import SettledRows
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -50,6 +51,7 @@ _MINUTE_US = 60_000_000
 _LONGEST_SERIAL = 12
 _LONGEST_PARTICIPANT = 10
 _NMI_LENGTH = 10
+_EPOCH = date(1970, 1, 1)
 _FREE_TEXT = "0"
 """Reason code: the description says it."""
 
@@ -64,6 +66,7 @@ def write_nem12(
     made_at: datetime,
     nmi: str | None = None,
     offset: timedelta = MARKET_OFFSET,
+    days: tuple[date, date] | None = None,
 ) -> None:
     """Write the intervals of points.
 
@@ -79,6 +82,9 @@ def write_nem12(
         of the point.
     offset : timedelta
         Market time's from UTC.
+    days : tuple of date, optional
+        Days of market time that are written, both included, known or not; None = from
+        the first to the last of which something is known.
 
     Raises
     ------
@@ -96,7 +102,8 @@ def write_nem12(
     to = _plain(points[0].account.code)[:_LONGEST_PARTICIPANT] if points else ""
     lines.writerow(["100", "NEM12", stamp, "KEYWATT", to])
     for one in points:
-        lines.writerows(_point(one, nmi or f"KW{one.point.point_id:08}", offset))
+        its_nmi = nmi or f"KW{one.point.point_id:08}"
+        lines.writerows(_point(one, its_nmi, offset, days))
     lines.writerow(["900"])
 
 
@@ -104,7 +111,9 @@ def _plain(code: str) -> str:
     return "".join(letter for letter in code.upper() if letter.isalnum())
 
 
-def _point(one: Outgoing, nmi: str, offset: timedelta) -> Iterator[Sequence[str]]:
+def _point(
+    one: Outgoing, nmi: str, offset: timedelta, days: tuple[date, date] | None
+) -> Iterator[Sequence[str]]:
     length_min = one.length_min
     if length_min not in LENGTHS_MIN:
         lengths = ", ".join(map(str, LENGTHS_MIN))
@@ -122,14 +131,16 @@ def _point(one: Outgoing, nmi: str, offset: timedelta) -> Iterator[Sequence[str]
             *("200", nmi, configuration, suffix, suffix, ""),
             *(serial, unit, f"{length_min}", ""),
         ]
-        yield from _days(one, column, offset)
+        yield from _days(one, column, offset, days)
 
 
 def _is_known(values: FloatArray) -> bool:
     return bool((~np.isnan(values)).any())
 
 
-def _days(one: Outgoing, column: int, offset: timedelta) -> Iterator[Sequence[str]]:
+def _days(
+    one: Outgoing, column: int, offset: timedelta, days: tuple[date, date] | None
+) -> Iterator[Sequence[str]]:
     """Write each day of one data stream, what of it is not there as null."""
     rows = one.rows
     length_us = one.length_min * _MINUTE_US
@@ -137,24 +148,39 @@ def _days(one: Outgoing, column: int, offset: timedelta) -> Iterator[Sequence[st
     day, slot = market_us // DAY_US, market_us % DAY_US // length_us
     whole = rounded_in_sum(rows.values[:, column], _UNIT)
     said = [_said(one, column, row) for row in range(len(rows))]
-    for mine in runs_of(day):
+    runs = {int(day[mine[0]]): mine for mine in runs_of(day)}
+    first, last = map(_day_of, days) if days else (min(runs), max(runs))
+    for each in range(first, last + 1):
+        mine = runs.get(each, day[:0])
         values = np.zeros(DAY_US // length_us, dtype=np.int64)
         values[slot[mine]] = whole[mine]
         quality: list[Said] = [("N", "", "")] * values.size
         for row in mine.tolist():
             quality[slot[row]] = said[row]
-        settled = from_utc_us(int(rows.settled_us[mine].max())) + offset
-        date = from_utc_us(int(day[mine[0]]) * DAY_US)
-        yield from _day(f"{date:%Y%m%d}", values, quality, f"{settled:%Y%m%d%H%M%S}")
+        date_text = f"{from_utc_us(each * DAY_US):%Y%m%d}"
+        yield from _day(date_text, values, quality, _updated(rows, mine, offset))
+
+
+def _day_of(day: date) -> int:
+    """Return days since 1970-01-01."""
+    return day.toordinal() - _EPOCH.toordinal()
+
+
+def _updated(rows: SettledRows, mine: npt.NDArray[np.intp], offset: timedelta) -> str:
+    """Say when a day was settled last; a null day need not say it."""
+    if not mine.size:
+        return ""
+    settled = from_utc_us(int(rows.settled_us[mine].max())) + offset
+    return f"{settled:%Y%m%d%H%M%S}"
 
 
 def _day(
-    date: str, values: IntArray, quality: Sequence[Said], updated: str
+    day: str, values: IntArray, quality: Sequence[Said], updated: str
 ) -> Iterator[Sequence[str]]:
     shown = [f"{value / 10**_DECIMALS:.{_DECIMALS}f}" for value in values.tolist()]
     runs = [(said, len(list(run))) for said, run in groupby(quality)]
     whole: Said = runs[0][0] if len(runs) == 1 else ("V", "", "")
-    yield ["300", date, *shown, *whole, updated, ""]
+    yield ["300", day, *shown, *whole, updated, ""]
     first = 1
     for said, length in runs if len(runs) > 1 else ():
         yield ["400", f"{first}", f"{first + length - 1}", *said]

@@ -51,6 +51,16 @@ def test_days_of_nem12_are_the_markets(conn) -> None:
     assert found[3:5] == ["400,1,73,A,,", "400,74,96,N,,"]
 
 
+def test_every_asked_day_is_in_a_file_of_nem12(conn) -> None:
+    # Settled: from the market's 4th, 16:45, to its 5th, 18:15.
+    asked = {"first": date(2018, 11, 2), "last": date(2018, 11, 6)}
+    found = lines(conn, format=Format.NEM12, **asked)
+    days = [line.split(",") for line in found if line.startswith("300")]
+    days = days[:5]  # of import
+    assert [day[1][-2:] for day in days] == ["02", "03", "04", "05", "06"]
+    assert [day[98] for day in days] == ["N", "N", "V", "V", "N"]
+
+
 @pytest.mark.parametrize("form", list(Format))
 def test_every_format_is_written(conn, form) -> None:
     made = export(conn, replace(WISH, format=form))

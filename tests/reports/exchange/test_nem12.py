@@ -1,4 +1,5 @@
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 
 import numpy as np
@@ -9,6 +10,7 @@ from nemreader import NEMFile
 
 from reports.exchange.form import ExchangeError
 from reports.exchange.nem12 import write_nem12
+from storage.exports import SettledRows
 from tests.reports.exchange.settled import outgoing
 
 MIDNIGHT = datetime(2026, 3, 1, 14, tzinfo=UTC)  # of March 2nd, in market time
@@ -104,6 +106,26 @@ def test_market_time_knows_no_daylight_saving() -> None:
     )
     assert (second[1], second[2], second[97]) == ("20260405", "0.040", "0.990")
     assert lines[3:5] == ["400,1,92,N,,", "400,93,96,A,,"]
+
+
+def test_days_of_which_nothing_is_known_are_null() -> None:
+    kwh = np.full(3 * 96, 1.5)
+    one = outgoing(MIDNIGHT, kwh)
+    kept = np.r_[0:96, 192:288]  # nothing of March 3rd
+    names = one.rows.__dataclass_fields__
+    one = replace(
+        one, rows=SettledRows(**{name: getattr(one.rows, name)[kept] for name in names})
+    )
+    days = date(2026, 3, 1), date(2026, 3, 5)
+    text = written(one, days=days)
+    found = [line.split(",") for line in text.splitlines() if line.startswith("300")]
+    assert [day[1] for day in found] == [f"2026030{number}" for number in range(1, 6)]
+    null = ["N", "", "", "", ""]
+    known = ["A", "", "", "20260320110203", ""]
+    assert [day[98:] for day in found] == [null, known, null, known, null]
+    assert found[2][2:98] == ["0.000"] * 96
+    (stream,) = read_back(text)[1].values()
+    assert [one.quality_method for one in stream[::96]] == ["N", "A", "N", "A", "N"]
 
 
 def test_a_market_may_keep_another_clock() -> None:
