@@ -137,15 +137,29 @@ def _polling(faring: Faring) -> Check:
     failing = [one for one in faring.troubles if one.text]
     holes = len(faring.troubles) - len(failing)
     named = "; ".join(f"{m.serial}: {m.text}" for m in failing[:_MOST_NAMED])
-    more = f"; and {len(failing) - _MOST_NAMED} more" if failing[_MOST_NAMED:] else ""
-    lacking = f" {holes} lack quantities of their type." if holes else ""
-    text = f"{len(failing)} are not read now: {named}{more}." if failing else ""
+    sentences = []
+    if failing:
+        sentences.append(f"{len(failing)} are not read now: {named}.")
+    sentences += _not_named(len(failing))
+    if holes:
+        sentences.append(f"{holes} lack quantities of their type.")
     return Check(
         verdict=Verdict.WARN if failing else Verdict.OK,
         subject="polling",
-        text=f"{text}{lacking}".strip() or "No polled meter is in trouble.",
+        text=" ".join(sentences) or "No polled meter is in trouble.",
         remedy="keywatt status shows them all." if failing else None,
     )
+
+
+def _not_named(count: int) -> list[str]:
+    """Say that some are not named where there are too many."""
+    left = count - _MOST_NAMED
+    return [f"Not named here: {left}."] if left > 0 else []
+
+
+def _sentences(named: str, count: int) -> str:
+    """Put what names the first of some before how many are not named."""
+    return " ".join([named, *_not_named(count)])
 
 
 def _events(faring: Faring) -> Check:
@@ -154,11 +168,10 @@ def _events(faring: Faring) -> Check:
         text = "No meter says that something is wrong with it."
         return Check(verdict=Verdict.OK, subject="events", text=text)
     named = ", ".join(f"{one.serial} ({one.code})" for one in events[:_MOST_NAMED])
-    more = f" and {len(events) - _MOST_NAMED} more" if events[_MOST_NAMED:] else ""
     return Check(
         verdict=Verdict.WARN,
         subject="events",
-        text=f"Meters say so of themselves: {named}{more}.",
+        text=_sentences(f"Meters say so of themselves: {named}.", len(events)),
         remedy="keywatt status shows them all.",
     )
 
@@ -181,11 +194,10 @@ def _meters(conn: Connection[TupleRow], now: datetime) -> Check:
             text=f"All {len(meters)} gave a reading within {in_words(LATE_AFTER)}.",
         )
     named = ", ".join(f"{m.serial} ({_since(m.late_s)})" for m in late[:_MOST_NAMED])
-    more = f" and {len(late) - _MOST_NAMED} more" if len(late) > _MOST_NAMED else ""
     return Check(
         verdict=Verdict.WARN,
         subject="meters",
-        text=f"{len(late)} of {len(meters)} are late: {named}{more}.",
+        text=_sentences(f"{len(late)} of {len(meters)} are late: {named}.", len(late)),
         remedy="Is keywatt collect running, and does it reach them? Its log says.",
     )
 
@@ -203,12 +215,11 @@ def _clocks(conn: Connection[TupleRow], now: datetime) -> Check:
             text=text if given else "No meter's clock could be compared yet.",
         )
     named = ", ".join(f"{m.serial} ({_off(m.drift_s)})" for m in wrong[:_MOST_NAMED])
-    more = f" and {len(wrong) - _MOST_NAMED} more" if len(wrong) > _MOST_NAMED else ""
     count = f"{len(wrong)} of {len(given)}"
     return Check(
         verdict=Verdict.WARN,
         subject="clocks",
-        text=f"{count} are off by more than {limit}: {named}{more}.",
+        text=_sentences(f"{count} are off by more than {limit}: {named}.", len(wrong)),
         remedy="Set the meter's clock: its energy comes into the wrong quarter-hour.",
     )
 

@@ -75,16 +75,21 @@ def export(conn: Connection[TupleRow], wish: Wish) -> Exported:
     outgoing = [_outgoing(conn, account, one, wish, (start, stop)) for one in points]
     outgoing = [one for one in outgoing if len(one.rows)]
     if not outgoing:
-        then = f" as of {wish.as_of:%Y-%m-%d %H:%M} UTC" if wish.as_of else ""
-        raise ExchangeError(
-            f"Nothing of {wish.account} is settled from {wish.first} to {wish.last}"
-            f"{then}."
-        )
+        raise ExchangeError(_nothing_settled(wish))
     return Exported(
         data=_WRITERS[wish.format](outgoing, wish),
         points=tuple(one.point.name for one in outgoing),
         intervals=sum(len(one.rows) for one in outgoing),
         missing=sum(int((one.rows.quality == "missing").sum()) for one in outgoing),
+    )
+
+
+def _nothing_settled(wish: Wish) -> str:
+    if wish.as_of is None:
+        return f"Nothing of {wish.account} is settled from {wish.first} to {wish.last}."
+    return (
+        f"Nothing of {wish.account} from {wish.first} to {wish.last} was settled at "
+        f"{wish.as_of:%Y-%m-%d %H:%M} UTC."
     )
 
 

@@ -121,9 +121,22 @@ def find_point(
     chosen = [point for point in points if name in (None, point.name)]
     if len(chosen) != 1:
         names = ", ".join(point.name for point in points) or "none yet"
-        wanted = "Name a point with --point" if name is None else f"No point {name!r}"
-        raise ExchangeError(f"{wanted}; {code} has: {names}.")
+        if name is None:
+            raise ExchangeError(f"Name a point with --point; {code} has: {names}.")
+        raise ExchangeError(f"No point {name!r}; {code} has: {names}.")
     return account, chosen[0]
+
+
+def _never_installed(serial: str | None, point: str) -> str:
+    if serial is None:
+        return (
+            f"No meter was ever installed at {point}; enter an installation in the "
+            "site file or the meter list first."
+        )
+    return (
+        f"Meter {serial} was never installed at {point}; enter its installation in the "
+        "site file or the meter list first."
+    )
 
 
 class _Importing:
@@ -143,12 +156,7 @@ class _Importing:
         self._calendar = SiteCalendar(account.time_zone, account.country)
         self._sittings = load_sittings(conn, point.point_id, order.meter)
         if not self._sittings:
-            which = f"Meter {order.meter}" if order.meter else "No meter"
-            was = "was never" if order.meter else "was ever"
-            raise ExchangeError(
-                f"{which} {was} installed at {point.name}; enter its installation "
-                "in the site file or the meter list first."
-            )
+            raise ExchangeError(_never_installed(order.meter, point.name))
 
     def _fingerprint(self, content: Content) -> str:
         """Return what a file is known by: one of many points is taken for each once."""

@@ -75,7 +75,7 @@ def test_a_past_moment_can_be_asked_for(conn) -> None:
     assert lines(conn)[1].split(",")[-2] == "2"
     then = lines(conn, as_of=NOW + timedelta(hours=1))
     assert (len(then), ",1.0," in then[1]) == (101, True)
-    with pytest.raises(ExchangeError, match="as of 2026-03-19 12:00 UTC"):
+    with pytest.raises(ExchangeError, match="was settled at 2026-03-19 12:00 UTC"):
         lines(conn, as_of=NOW - timedelta(days=1))
 
 
