@@ -14,7 +14,8 @@ from reports.exchange.times import wall_of
 COLUMNS = (
     *("account", "point", "start", "length_min"),
     *ENERGIES,
-    *("quality", "method", "confidence", "version", "settled_at"),
+    *("quality", "method", "estimated_energies"),
+    *("confidence", "version", "settled_at"),
 )
 
 
@@ -42,6 +43,7 @@ def _lines(one: Outgoing) -> Iterator[tuple[object, ...]]:
         *energies,
         rows.quality.tolist(),
         rows.method.tolist(),
+        one.estimated_energies(),
         [f"{confidence:.4g}" for confidence in rows.confidence.tolist()],
         rows.version.tolist(),
         [f"{moment}Z" for moment in _seconds(rows.settled_us)],

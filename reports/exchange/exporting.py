@@ -11,15 +11,19 @@ from psycopg.rows import TupleRow
 
 from accounts.account import Account, Point
 from accounts.calendar import SiteCalendar
+from meters.reading import ReadingBatch, utc_us
 from reports.exchange.as_csv import write_csv
 from reports.exchange.as_parquet import write_parquet
 from reports.exchange.form import ExchangeError
 from reports.exchange.green_button import write_green_button
 from reports.exchange.nem12 import MARKET_OFFSET, write_nem12
 from reports.exchange.outgoing import Outgoing
+from reports.exchange.register_methods import REGISTERS, register_methods
 from storage.exports import load_settled
-from storage.imports import load_sittings
+from storage.imports import Sitting, load_sittings
 from storage.master import UnknownAccountError, load_account, load_points
+from storage.meter_intervals import load_meter_intervals
+from storage.readings import load_readings
 
 
 class Format(StrEnum):
@@ -127,12 +131,38 @@ def _outgoing(
     wish: Wish,
     window: tuple[datetime, datetime],
 ) -> Outgoing:
-    serials = {one.serial for one in load_sittings(conn, point.point_id)}
+    sittings = load_sittings(conn, point.point_id)
+    serials = {one.serial for one in sittings}
+    rows = load_settled(conn, point.point_id, *window, wish.as_of)
     return Outgoing(
         account=account,
         point=point,
         serial=serials.pop() if len(serials) == 1 else "",
-        rows=load_settled(conn, point.point_id, *window, wish.as_of),
+        rows=rows,
+        methods=register_methods(
+            rows,
+            [_read(conn, one, window, wish.as_of) for one in sittings],
+            [load_meter_intervals(conn, one.meter_id, *window) for one in sittings],
+        ),
+    )
+
+
+def _read(
+    conn: Connection[TupleRow],
+    sitting: Sitting,
+    window: tuple[datetime, datetime],
+    as_of: datetime | None,
+) -> ReadingBatch:
+    """Load what was read of a meter while it sat there, as far as it was known then."""
+    read = load_readings(conn, sitting.meter_id, *window, only=REGISTERS)
+    here = (read.measured_us >= sitting.from_us) & (read.measured_us <= sitting.to_us)
+    if as_of is not None:
+        here &= read.received_us <= utc_us(as_of)
+    return ReadingBatch(
+        meter_id=read.meter_id[here],
+        measured_us=read.measured_us[here],
+        received_us=read.received_us[here],
+        values=read.values[here],
     )
 
 

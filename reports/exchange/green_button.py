@@ -179,20 +179,22 @@ def _block(one: Outgoing, column: int, rows: npt.NDArray[np.intp]) -> ET.Element
     _period(block, "interval", start_s[0], start_s[-1] - start_s[0] + length_s)
     for at, row in enumerate(rows.tolist()):
         reading = _child(block, "IntervalReading")
-        if quality := _quality(one, row):
+        if quality := _quality(one, row, column):
             _child(_child(reading, "ReadingQuality"), "quality", f"{quality}")
         _period(reading, "timePeriod", start_s[at], length_s)
         _child(reading, "value", f"{values[at]:.0f}")
     return block
 
 
-def _quality(one: Outgoing, row: int) -> int:
+def _quality(one: Outgoing, row: int, column: int) -> int:
     """Return the quality of one reading."""
     quality = one.rows.quality[row]
     if quality == Quality.EDITED:
         return EDITED
     if quality == Quality.ESTIMATED:
         return _BY_METHOD.get(method_of(str(one.rows.method[row])), LIKE_DAY)
+    if (known := one.method_in(row, column)) is not Method.NONE:
+        return _BY_METHOD.get(known, LIKE_DAY)
     return QUESTIONABLE if one.rows.status[row] >= Status.WARN else VALID
 
 

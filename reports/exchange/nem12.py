@@ -194,7 +194,10 @@ def _said(one: Outgoing, column: int, row: int) -> Said:
     if np.isnan(rows.values[row, column]) or quality == Quality.MISSING:
         return "N", "", ""
     if quality == Quality.MEASURED:
-        return "A", "", ""
+        known = one.method_in(row, column)
+        if known is Method.NONE:
+            return "A", "", ""
+        return f"S{known.aemo}", _FREE_TEXT, f"Estimated: {known.text}"
     if quality == Quality.EDITED:
         return "F18", _FREE_TEXT, "Edited by a person"
     code = method_of(str(method)).aemo or Method.CALCULATED.aemo

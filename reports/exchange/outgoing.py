@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from accounts.account import Account, Point
 from analytics.settlement.method import Method
-from reports.exchange.form import ExchangeError
+from reports.exchange.form import ENERGIES, ExchangeError
 from storage.exports import SettledRows
 
 IntArray = npt.NDArray[np.int64]
@@ -26,6 +26,26 @@ class Outgoing:
     serial: str
     """Of the meter that sat there all the time; empty if it was swapped meanwhile."""
     rows: SettledRows
+    methods: npt.NDArray[np.uint8] | None = None
+    """shape (n, 4): `Method` by which an energy of a measured interval is known; NONE =
+    measured too. None = all are."""
+
+    def method_in(self, row: int, column: int) -> Method:
+        """Return how one energy of a measured interval is known: NONE = measured."""
+        return (
+            Method.NONE if self.methods is None else Method(self.methods[row, column])
+        )
+
+    def estimated_energies(self) -> list[str]:
+        """Name, for each interval, energies that are estimated in a measured one."""
+        if self.methods is None or not self.methods.any():
+            return [""] * len(self.rows)
+        return [
+            " ".join(
+                name for name, method in zip(ENERGIES, each, strict=True) if method
+            )
+            for each in self.methods.tolist()
+        ]
 
     @property
     def length_min(self) -> int:

@@ -39,15 +39,15 @@ def test_lines_by_hand() -> None:
     header, *lines = as_csv(one).splitlines()
     assert header.split(",") == [
         *("account", "point", "start", "length_min", "import_kwh", "export_kwh"),
-        *("lagging_kvarh", "leading_kvarh", "quality", "method", "confidence"),
-        *("version", "settled_at"),
+        *("lagging_kvarh", "leading_kvarh", "quality", "method"),
+        *("estimated_energies", "confidence", "version", "settled_at"),
     ]
     settled = "2026-03-20T01:02:03Z"
-    estimate = "estimated,average-like-day,0.9543,3"
+    estimate = "estimated,average-like-day,,0.9543,3"
     assert [line.removeprefix("steel,Main supply,2026-03-08T") for line in lines] == [
-        f"01:45-08:00,15,24.89,,0.0,,measured,,1,1,{settled}",
+        f"01:45-08:00,15,24.89,,0.0,,measured,,,1,1,{settled}",
         f"03:00-07:00,15,0.3333333333333333,,1e-07,,{estimate},{settled}",
-        f"03:15-07:00,15,,,,,missing,no-reading,0,1,{settled}",
+        f"03:15-07:00,15,,,,,missing,no-reading,,0,1,{settled}",
     ]
 
 
