@@ -48,7 +48,10 @@ class Repeats(Rule):
 
 
 class MasterData(Rule):
-    """Multiplier, unit and channel as the meter states them are those entered."""
+    """Multiplier, unit and channel as the meter states them are those entered.
+
+    Skipped where a meter states none: what meters say of themselves is not kept yet.
+    """
 
 
 class Clock(Rule):
