@@ -28,7 +28,8 @@ ANYTHING_SETTLED = """
                       AND start BETWEEN %(first)s AND %(last)s)
         OR EXISTS (SELECT FROM energy_interval_past
                     WHERE point_id = %(point_id)s
-                      AND start BETWEEN %(first)s AND %(last)s)
+                      AND start BETWEEN %(first)s AND %(last)s),
+           kept_since('readings', %(settled_at)s) + interval '1 day'
 """
 INSERT_INTERVALS = """
     INSERT INTO energy_interval (
@@ -44,10 +45,7 @@ INSERT_INTERVALS = """
            AS given (start, import_kwh, export_kwh, lagging_kvarh, leading_kvarh,
                      quality, method, confidence, status, firm)
 """
-# What was settled from readings that may be dropped by now (those up to a day before it
-# may count) is only replaced by what is known as well or better; an edit that was
-# undone goes in any case. A row that was taken away and comes back counts its versions
-# on.
+# A row that was taken away and comes back counts its versions on.
 STORE_INTERVALS = """
     WITH settled AS MATERIALIZED (
         SELECT start, import_kwh, export_kwh, lagging_kvarh, leading_kvarh,
@@ -75,20 +73,13 @@ STORE_INTERVALS = """
           LEFT JOIN old USING (start)
           LEFT JOIN gone USING (start)
          WHERE old.start IS NULL
-            OR ((old.length_min, old.import_kwh, old.export_kwh, old.lagging_kvarh,
-                 old.leading_kvarh, old.quality, old.method, old.confidence,
-                 old.status, old.firm)
-                IS DISTINCT FROM
-                (%(length_min)s, settled.import_kwh, settled.export_kwh,
-                 settled.lagging_kvarh, settled.leading_kvarh, settled.quality,
-                 settled.method, settled.confidence, settled.status, settled.firm)
-                AND (start >= (SELECT kept_since('readings', %(settled_at)s))
-                              + interval '1 day'
-                     OR old.quality = 'edited'
-                     OR array_position('{edited,measured,estimated,missing}',
-                                       settled.quality)
-                     <= array_position('{edited,measured,estimated,missing}',
-                                       old.quality)))),
+            OR (old.length_min, old.import_kwh, old.export_kwh, old.lagging_kvarh,
+                old.leading_kvarh, old.quality, old.method, old.confidence,
+                old.status, old.firm)
+               IS DISTINCT FROM
+               (%(length_min)s, settled.import_kwh, settled.export_kwh,
+                settled.lagging_kvarh, settled.leading_kvarh, settled.quality,
+                settled.method, settled.confidence, settled.status, settled.firm)),
     kept AS (
         INSERT INTO energy_interval_past (
             point_id, start, length_min, import_kwh, export_kwh, lagging_kvarh,
@@ -119,6 +110,57 @@ STORE_INTERVALS = """
         RETURNING start)
     SELECT count(*), min(start) FROM stored
 """
+# What was settled from readings that may be dropped by now (those up to a day before it
+# may count) stays where nothing better is known: an estimate is only replaced by one
+# that leans on a register too, and is surer. The newest that nobody set by hand is what
+# comes back where an edit is undone, and what an edit leaves of other registers.
+STORE_OUTLIVING = STORE_INTERVALS.replace(
+    "WITH settled AS MATERIALIZED (", "WITH given AS MATERIALIZED ("
+).replace(
+    "    old AS MATERIALIZED (",
+    """    known AS MATERIALIZED (
+        SELECT DISTINCT ON (start) *
+          FROM (SELECT start, import_kwh, export_kwh, lagging_kvarh, leading_kvarh,
+                       quality, method, confidence, status, firm, version
+                  FROM energy_interval
+                 WHERE point_id = %(point_id)s AND start BETWEEN %(first)s AND %(last)s
+                UNION ALL
+                SELECT start, import_kwh, export_kwh, lagging_kvarh, leading_kvarh,
+                       quality, method, confidence, status, firm, version
+                  FROM energy_interval_past
+                 WHERE point_id = %(point_id)s AND start BETWEEN %(first)s AND %(last)s)
+               AS every
+         WHERE quality <> 'edited' AND start < %(outlives_until)s
+         ORDER BY start, version DESC),
+    weighed AS MATERIALIZED (
+        SELECT given.start,
+               known.start IS NULL OR known.quality = 'missing'
+               OR given.quality IN ('edited', 'measured')
+               OR (given.quality = 'estimated' AND known.quality = 'estimated'
+                   AND given.method IN ('interpolated', 'scaled')
+                   AND given.confidence > known.confidence) AS gains
+          FROM given LEFT JOIN known USING (start)),
+    settled AS MATERIALIZED (
+        SELECT start, given.import_kwh,
+               CASE WHEN given.quality = 'edited'
+                    THEN coalesce(given.export_kwh, known.export_kwh)
+                    ELSE given.export_kwh END AS export_kwh,
+               CASE WHEN given.quality = 'edited'
+                    THEN coalesce(given.lagging_kvarh, known.lagging_kvarh)
+                    ELSE given.lagging_kvarh END AS lagging_kvarh,
+               CASE WHEN given.quality = 'edited'
+                    THEN coalesce(given.leading_kvarh, known.leading_kvarh)
+                    ELSE given.leading_kvarh END AS leading_kvarh,
+               given.quality, given.method, given.confidence, given.status, given.firm
+          FROM weighed JOIN given USING (start) LEFT JOIN known USING (start)
+         WHERE gains
+        UNION ALL
+        SELECT start, import_kwh, export_kwh, lagging_kvarh, leading_kvarh, quality,
+               method, confidence, status, firm
+          FROM weighed JOIN known USING (start)
+         WHERE NOT gains),
+    old AS MATERIALIZED (""",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +186,11 @@ def store_intervals(
     replaced moves to the past in the same statement.
 
     Readings are dropped after 13 months, or what settings say, and intervals are not. A
-    late reading of such a time has its day settled again from what little is there: it
-    may fill a gap or turn an estimate into a measurement, but nothing known becomes
-    missing and nothing measured an estimate. Within those months the newest settlement
+    late reading, an edit or an outage of such a time has its day settled again from
+    what little is there: it may fill a gap or turn an estimate into a measurement, but
+    nothing known becomes missing, nothing measured an estimate, and what registers
+    counted over a hole stays its sum. An edit that is undone there leaves what was
+    before it. Within those months the newest settlement
     holds, also where it knows less, as after a meter turned out not to have been there.
     """
     if len(intervals) == 0:
@@ -174,11 +218,14 @@ def store_intervals(
         "firm": _numbers(intervals.firm),
         "settled_at": settled_at,
     }
-    known = conn.execute(ANYTHING_SETTLED, settled).fetchone()
-    if known == (False,):
+    row = conn.execute(ANYTHING_SETTLED, settled).fetchone()
+    anything, outlives_until = row or (True, first)
+    if not anything:
         conn.execute(INSERT_INTERVALS, settled)
         return Stored(len(intervals), first)
-    row = conn.execute(STORE_INTERVALS, settled).fetchone()
+    settled["outlives_until"] = outlives_until
+    statement = STORE_OUTLIVING if first < outlives_until else STORE_INTERVALS
+    row = conn.execute(statement, settled).fetchone()
     return Stored(0, None) if row is None else Stored(*row)
 
 

@@ -16,6 +16,7 @@ from storage.dirty import take_dirty
 from storage.edit_records import load_edits
 from storage.edits import BilledError, store_edit, undo_edit
 from storage.intervals import load_intervals
+from storage.retention import drop_expired
 from tests.fix_seeded_accounts import add_account
 from tests.keywatt.settled_point import LOAD_KW, QUARTER, START, Point
 from tests.registers import part, readings_of, write
@@ -26,14 +27,19 @@ LATER = START + timedelta(days=1, hours=1)
 
 
 @pytest.fixture
-def point(database: str) -> Point:
-    """Eight quarter-hours of 25, 30, 20, 25, 50, 25, 25 and 25 kWh, settled."""
+def mill(database: str) -> Point:
+    """A point of which nothing is known yet."""
     with connect(database) as conn:
         seeded = add_account(conn, "mill", read_at=None)
-    point = Point(database, seeded.point_id, seeded.meter_id)
-    write(point.url, readings_of(point.meter_id, START, LOAD_KW))
-    point.settle(NOW)
-    return point
+    return Point(database, seeded.point_id, seeded.meter_id)
+
+
+@pytest.fixture
+def point(mill: Point) -> Point:
+    """Eight quarter-hours of 25, 30, 20, 25, 50, 25, 25 and 25 kWh, settled."""
+    write(mill.url, readings_of(mill.meter_id, START, LOAD_KW))
+    mill.settle(NOW)
+    return mill
 
 
 def values(rows: list[int], kwh: list[float]) -> EditedValues:
@@ -263,3 +269,41 @@ def test_a_bill_pinned_while_a_point_is_settled_stays_what_it_was(point) -> None
         [of_point] = billed_difference(conn, bill_id).points
         assert bill_figures(conn, bill_id).points[0].as_pinned
     assert [one.billed.import_kwh for one in of_point.intervals] == [30]
+
+
+def test_a_late_edit_leaves_what_registers_counted_over_a_hole(mill) -> None:
+    # Ten days like each other, and on the last six hours without readings: what the
+    # register counted over them is not what like days say, and outlives its readings.
+    load_kw = np.tile(100.0 + np.arange(96), 11)
+    load_kw[10 * 96 + 20 : 10 * 96 + 44] *= 1.5
+    kept = np.ones(load_kw.size + 1, dtype=np.bool_)
+    kept[10 * 96 + 21 : 10 * 96 + 44] = False
+    write(mill.url, part(readings_of(mill.meter_id, START, load_kw), kept))
+    mill.settle(START + timedelta(days=11))
+    before = mill.intervals()
+    hole = slice(10 * 96 + 20, 10 * 96 + 44)
+    assert set(before.method[hole]) == {"scaled"}
+    counted = float(load_kw[hole].sum() / 4)
+    assert before.import_kwh[hole].sum() == pytest.approx(counted, abs=0.01)
+
+    late = START + timedelta(days=460)
+    with connect(mill.url) as conn:
+        assert drop_expired(conn, late) > 0
+        left = START + timedelta(days=11)
+        conn.execute("UPDATE installation SET removed_at = %s", (left,))
+        # The edit says nothing of other registers, and nobody else does any more.
+        conn.execute("UPDATE energy_interval SET lagging_kvarh = 7")
+    edit_id = edit(mill, [10 * 96 + 70], [99.0], at=late)
+    mill.settle(late)
+    edited = mill.intervals()
+    changed = np.flatnonzero(edited.import_kwh != before.import_kwh)
+    assert changed.tolist() == [10 * 96 + 70]
+    assert edited.import_kwh[10 * 96 + 70] == 99
+    assert set(edited.lagging_kvarh) == {7}
+
+    undo(mill, edit_id, at=late)
+    mill.settle(late)
+    undone = mill.intervals()
+    assert undone.import_kwh.tolist() == before.import_kwh.tolist()
+    assert undone.quality.tolist() == before.quality.tolist()
+    assert undone.method.tolist() == before.method.tolist()

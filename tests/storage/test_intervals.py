@@ -145,6 +145,37 @@ def test_what_outlives_its_readings_only_gains(
     np.testing.assert_array_equal(loaded.import_kwh, gained)
 
 
+@pytest.mark.parametrize(
+    ("method", "confidence", "gains"),
+    [
+        ("scaled", 0.9, True),
+        ("scaled", 0.8, False),
+        # Surer, but of no register: the sum of a hole would be another.
+        ("average-like-day", 0.9, False),
+        ("zero", 0.95, False),
+    ],
+)
+def test_what_outlives_its_readings_is_estimated_again_by_a_surer_register_alone(
+    store: Store, *, method: str, confidence: float, gains: bool
+) -> None:
+    def estimated(kwh: float, method: str, confidence: float) -> Intervals:
+        return replace(
+            intervals([kwh]),
+            quality=np.array(["estimated"]),
+            method=np.array([method]),
+            confidence=np.array([confidence]),
+        )
+
+    later = datetime(2027, 4, 3, tzinfo=UTC)
+    with connect(store.url) as conn:
+        store_intervals(conn, 1, estimated(5, "scaled", 0.8), settled_at=SETTLED)
+        again = estimated(6, method, confidence)
+        changed = store_intervals(conn, 1, again, settled_at=later).changed
+        assert changed == gains
+        loaded = load_intervals(conn, 1, NOON, SETTLED)
+        assert loaded.import_kwh.tolist() == [6 if gains else 5]
+
+
 def test_a_gap_cannot_be_a_zero(store: Store) -> None:
     wrong = intervals([0.0])
     wrong.quality[0] = "missing"
