@@ -45,7 +45,8 @@ INSERT_INTERVALS = """
            AS given (start, import_kwh, export_kwh, lagging_kvarh, leading_kvarh,
                      quality, method, confidence, status, firm)
 """
-# A row that was taken away and comes back counts its versions on.
+# A row that was taken away and comes back counts its versions on. Workers' clocks
+# differ: a version begins no earlier than the one before it ends.
 STORE_INTERVALS = """
     WITH settled AS MATERIALIZED (
         SELECT start, import_kwh, export_kwh, lagging_kvarh, leading_kvarh,
@@ -62,13 +63,14 @@ STORE_INTERVALS = """
         SELECT * FROM energy_interval
          WHERE point_id = %(point_id)s AND start BETWEEN %(first)s AND %(last)s),
     gone AS MATERIALIZED (
-        SELECT start, max(version) AS version
+        SELECT start, max(version) AS version, max(replaced_at) AS replaced_at
           FROM energy_interval_past
          WHERE point_id = %(point_id)s AND start BETWEEN %(first)s AND %(last)s
          GROUP BY start),
     new AS MATERIALIZED (
         SELECT settled.*, old.start IS NOT NULL AS replaces,
-               coalesce(old.version, gone.version, 0) + 1 AS version
+               coalesce(old.version, gone.version, 0) + 1 AS version,
+               greatest(%(settled_at)s, old.settled_at, gone.replaced_at) AS settled_at
           FROM settled
           LEFT JOIN old USING (start)
           LEFT JOIN gone USING (start)
@@ -88,7 +90,7 @@ STORE_INTERVALS = """
         SELECT old.point_id, start, old.length_min, old.import_kwh, old.export_kwh,
                old.lagging_kvarh, old.leading_kvarh, old.quality, old.method,
                old.version, old.settled_at, old.confidence, old.status, old.firm,
-               %(settled_at)s
+               new.settled_at
           FROM old JOIN new USING (start)),
     stored AS (
         INSERT INTO energy_interval (
@@ -96,7 +98,7 @@ STORE_INTERVALS = """
             leading_kvarh, quality, method, version, settled_at, confidence, status,
             firm)
         SELECT %(point_id)s, start, %(length_min)s, import_kwh, export_kwh,
-               lagging_kvarh, leading_kvarh, quality, method, version, %(settled_at)s,
+               lagging_kvarh, leading_kvarh, quality, method, version, settled_at,
                confidence, status, firm
           FROM new
         ON CONFLICT (point_id, start) DO UPDATE
@@ -264,7 +266,7 @@ DELETE_INTERVALS = """
             firm, replaced_at)
         SELECT point_id, start, length_min, import_kwh, export_kwh, lagging_kvarh,
                leading_kvarh, quality, method, version, settled_at, confidence, status,
-               firm, %(at)s
+               firm, greatest(%(at)s, settled_at)
           FROM gone
         RETURNING start)
     SELECT count(*), min(start) FROM kept

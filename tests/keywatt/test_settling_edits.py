@@ -307,3 +307,16 @@ def test_a_late_edit_leaves_what_registers_counted_over_a_hole(mill) -> None:
     assert undone.import_kwh.tolist() == before.import_kwh.tolist()
     assert undone.quality.tolist() == before.quality.tolist()
     assert undone.method.tolist() == before.method.tolist()
+
+
+def test_what_was_believed_is_counted_once_though_workers_clocks_differ(point) -> None:
+    point.settle(LATER)
+    edit(point, [1], [31.0])
+    point.settle(LATER + 2 * QUARTER)
+    edit(point, [1], [32.0])
+    point.settle(LATER + QUARTER)
+    assert point.kwh()[1] == 32
+    between = LATER + QUARTER + timedelta(seconds=1)
+    with connect(point.url) as conn:
+        then = load_intervals(conn, point.point_id, START, NOW, as_of=between)
+    assert then.import_kwh.tolist() == [25, 30, 20, 25, 50, 25, 25, 25]

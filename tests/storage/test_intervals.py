@@ -100,6 +100,29 @@ def test_what_was_taken_away_is_still_known_then_and_counts_its_versions_on(
         assert then(conn, fourth) == [1, 5]
 
 
+def test_each_is_believed_once_though_clocks_differ(store: Store) -> None:
+    # Two workers whose clocks are a quarter apart, the one that is ahead comes first.
+    early, ahead, behind = (SETTLED + n * QUARTER for n in (0, 2, 1))
+    settled = intervals([1, 2])
+    with connect(store.url) as conn:
+        store_intervals(conn, 1, settled, settled_at=early)
+        store_intervals(conn, 1, intervals([10, 2]), settled_at=ahead)
+        store_intervals(conn, 1, intervals([11, 2]), settled_at=behind)
+        assert then(conn, behind) == then(conn, ahead - timedelta(seconds=1)) == [1, 2]
+        assert then(conn, ahead) == [11, 2]
+        # And what was taken away, and what comes back.
+        delete_intervals(conn, 1, settled.start_us, at=behind)
+        assert then(conn, behind) == [1]
+        assert then(conn, ahead) == []
+        store_intervals(conn, 1, intervals([12, 13]), settled_at=behind)
+        assert then(conn, behind) == [1, 13]
+        assert then(conn, ahead) == [12, 13]
+        backwards = conn.execute(
+            "SELECT count(*) FROM energy_interval_past WHERE replaced_at < settled_at"
+        ).fetchone()
+        assert backwards == (0,)
+
+
 def test_how_sure_it_is_is_a_version_too(store: Store) -> None:
     settled = intervals([1, 2, math.nan])
     doubted = replace(
