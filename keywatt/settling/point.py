@@ -211,14 +211,25 @@ class Run:
         # Nothing is known of the time before, so nothing of it need be estimated.
         around_us = around_us[around_us + LENGTH_US > begins_us]
         around_us = around_us[around_us + LENGTH_US <= until_us]
-        stored = self._stored(window, around_us, wanted_us)
-        self._settled_from = _first([self._settled_from, stored.first_start])
-        yield stored
+        # A hole over the midnight of a turn is settled by either set of rules, and of
+        # each the days on which it holds are stored.
+        for own_us in self._by_rules(window.days, wanted_us):
+            stored = self._stored(window, around_us, own_us)
+            self._settled_from = _first([self._settled_from, stored.first_start])
+            yield stored
+
+    def _by_rules(self, days: Days, wanted_us: IntArray) -> list[IntArray]:
+        """Cut what is wanted where other rules begin to hold."""
+        calendar = self._master.calendar
+        turns = (day for day in self._master.turns if days[0] <= day <= days[1])
+        turns_us = [utc_us(calendar.day_bounds(day)[0]) for day in turns]
+        cuts = np.searchsorted(wanted_us, np.array(sorted(turns_us), dtype=np.int64))
+        return [part for part in np.split(wanted_us, cuts) if part.size]
 
     def _stored(
         self, window: Window, around_us: IntArray, wanted_us: IntArray
     ) -> Stored:
-        """Settle a window and store what is wanted of it."""
+        """Settle a window and store what is wanted of it, all under the same rules."""
         conn, point_id, master = self._conn, self._point_id, self._master
         calendar = master.calendar
         first_day = calendar.local_day(from_utc_us(int(wanted_us[0])))

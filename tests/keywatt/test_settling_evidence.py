@@ -286,6 +286,34 @@ def test_the_rule_set_in_force_on_each_day_judges_it(point) -> None:
     assert said == {3: ("as-it-was", Status.PASS), 4: ("strict", Status.FAIL)}
 
 
+def test_a_hole_over_the_midnight_of_other_rules_leaves_each_day_its_own(point) -> None:
+    # The register knows the hole's sum alone: 23:00 to 02:00.
+    entered(
+        point,
+        "INSERT INTO rule_sets (definition, entered_by) VALUES (%(rules)s, 'Li Wei')",
+        rules=RULES,
+    )
+    load_kw = 100.0 + np.arange(3 * 96) % 96
+    kept = np.ones(load_kw.size + 1, dtype=np.bool_)
+    kept[93:104] = False
+    write(point.url, part(readings_of(point.meter_id, START, load_kw), kept))
+
+    def said() -> list[tuple[int, str]]:
+        return [(day.local_day.day, day.rules) for day in point.days()]
+
+    point.settle(START + 3 * DAY)
+    each = [(3, "as-it-was"), (4, "strict"), (5, "strict")]
+    assert said() == each
+    kwh = point.intervals().import_kwh
+    assert kwh.size == 3 * 96
+    assert kwh[92:104].sum() == pytest.approx(load_kw[92:104].sum() / 4, abs=0.01)
+    with connect(point.url) as conn:
+        mark_days(conn, point.point_id, date(2026, 3, 4), date(2026, 3, 4))
+    point.settle(START + 3 * DAY)
+    assert said() == each
+    assert point.kwh() == kwh.tolist()
+
+
 def test_rules_that_begin_later_leave_the_usual_ones(point) -> None:
     entered(
         point,
