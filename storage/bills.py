@@ -46,7 +46,8 @@ class Bill:
     withdrawn_at: datetime | None
 
 
-# Whoever settles a point holds this lock: what is on its way is part of the bill.
+# Whoever settles a point holds this lock: what is on its way is part of the bill. So
+# does who tries an edit, who looks at bills then: hence points before the account.
 LOCK_POINTS = """
     SELECT point_id, pg_advisory_xact_lock(point_id, -2147483648)
       FROM (SELECT point_id FROM point WHERE account_id = %(account_id)s
@@ -132,12 +133,12 @@ def pin_bill(
         "note": note,
         "at": at or as_of,
     }
+    points = conn.execute(LOCK_POINTS, asked).fetchall()
     row = conn.execute(SELECT_BOUNDS, asked).fetchone()
     if row is None:
         raise BillError(f"There is no account {account_id}.")
     bounds, zone = row[:2], ZoneInfo(row[2])
     _refuse(asked, bounds, zone, conn.execute(SELECT_OVERLAPPING, asked).fetchone())
-    points = conn.execute(LOCK_POINTS, asked).fetchall()
     row = conn.execute(INSERT_BILL, asked).fetchone()
     bill_id = int(row[0]) if row else 0
     for point_id, _ in points:
@@ -209,9 +210,11 @@ def withdraw_bill(
     Raises
     ------
     BillError
-        There is no such bill, or it is withdrawn already.
+        There is no such bill, it is withdrawn already, or nobody is named.
 
     """
+    if not by.strip():
+        raise BillError(f"Withdrawing bill {bill_id} needs a name of who; give one.")
     asked = {"bill_id": bill_id, "by": by, "at": at}
     if conn.execute(WITHDRAW_BILL, asked).fetchone() is None:
         raise BillError(f"There is no bill {bill_id} that is not withdrawn already.")

@@ -174,6 +174,11 @@ def _refuse_unmetered(
         )
 
 
+# Who pins a bill has the account to itself: either sees what the other did.
+HOLD_BILLS = """
+    SELECT FROM account JOIN point USING (account_id) WHERE point_id = %(point_id)s
+       FOR SHARE OF account
+"""
 SELECT_BILLED = """
     SELECT bill_id, first_day, last_day, given.start
       FROM unnest(%(start)s) AS given (start)
@@ -191,6 +196,8 @@ def refuse_billed(
 ) -> None:
     """Refuse to change what a bill pins; times are told in a zone.
 
+    None is pinned from here on until the transaction ends.
+
     Raises
     ------
     BilledError
@@ -198,6 +205,8 @@ def refuse_billed(
 
     """
     asked = {"point_id": point_id, "start": time_column(start_us)}
+    # By itself: the next statement sees the bill that was waited for.
+    conn.execute(HOLD_BILLS, asked)
     row = conn.execute(SELECT_BILLED, asked).fetchone()
     if row is not None:
         bill_id, first_day, last_day, start = row

@@ -1,5 +1,6 @@
 """A person's figures: laid over what is settled, judged, kept, undone, billed."""
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date, timedelta
 
 import numpy as np
@@ -12,7 +13,7 @@ from reports.bill_figures import bill_figures
 from reports.billed_difference import billed_difference
 from storage.bills import BillError, load_bills, pin_bill, withdraw_bill
 from storage.database import connect
-from storage.dirty import take_dirty
+from storage.dirty import take_dirty, wait_for_point
 from storage.edit_records import load_edits
 from storage.edits import BilledError, store_edit, undo_edit
 from storage.intervals import load_intervals
@@ -320,3 +321,70 @@ def test_what_was_believed_is_counted_once_though_workers_clocks_differ(point) -
     with connect(point.url) as conn:
         then = load_intervals(conn, point.point_id, START, NOW, as_of=between)
     assert then.import_kwh.tolist() == [25, 30, 20, 25, 50, 25, 25, 25]
+
+
+def test_a_bill_is_withdrawn_by_somebody(point) -> None:
+    point.settle(LATER)
+    bill_id = pin(point)
+    with connect(point.url) as conn:
+        with pytest.raises(BillError, match="Withdrawing bill 1 needs a name"):
+            withdraw_bill(conn, bill_id, by="  ", at=LATER)
+        assert load_bills(conn)[0].withdrawn_at is None
+
+
+@pytest.mark.parametrize("undone", [False, True])
+def test_an_edit_waits_for_a_bill_that_is_being_pinned(point, *, undone: bool) -> None:
+    edit_id = edit(point, [1], [31.0])
+    point.settle(LATER)
+
+    def change() -> None:
+        if undone:
+            undo(point, edit_id)
+        else:
+            edit(point, [2], [32.0])
+
+    with connect(point.url) as conn, ThreadPoolExecutor(1) as beside:
+        pin_bill(conn, 1, DAY, DAY, as_of=LATER, by="Mei Tan")
+        changing = beside.submit(change)
+        until_it_waits(point, changing)
+        conn.commit()
+        with pytest.raises(BilledError, match="Bill 1"):
+            changing.result()
+
+
+def test_a_bill_waits_for_an_edit_that_is_being_made(point) -> None:
+    point.settle(LATER)
+    with connect(point.url) as conn, ThreadPoolExecutor(1) as beside:
+        said = {"reason": "Read by hand", "by": "Li Wei", "at": NOW}
+        store_edit(conn, point.point_id, values([1], [31.0]), **said)
+        pinning = beside.submit(pin, point)
+        until_it_waits(point, pinning)
+        assert not pinning.done()
+        conn.commit()
+        assert pinning.result() == 1
+
+
+def test_an_edit_on_trial_and_a_bill_wait_for_each_other_in_one_order(point) -> None:
+    # Whoever tries an edit holds the point before it looks at bills.
+    point.settle(LATER)
+    with connect(point.url) as conn, ThreadPoolExecutor(1) as beside:
+        wait_for_point(conn, point.point_id)
+        pinning = beside.submit(pin, point)
+        until_it_waits(point, pinning)
+        said = {"reason": "Read by hand", "by": "Li Wei", "at": NOW}
+        store_edit(conn, point.point_id, values([1], [31.0]), **said, on_trial=True)
+        conn.rollback()
+        assert pinning.result() == 1
+
+
+def until_it_waits(point: Point, work: Future[object]) -> None:
+    """Return once somebody waits for a lock in the database, or the work is done."""
+    with connect(point.url, autocommit=True) as conn:
+        while not (work.done() or conn.execute(WAITING).fetchone() == (True,)):
+            pass
+
+
+WAITING = """
+    SELECT EXISTS (SELECT FROM pg_stat_activity
+                    WHERE datname = current_database() AND wait_event_type = 'Lock')
+"""
