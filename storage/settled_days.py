@@ -38,12 +38,13 @@ class SettledDay:
 
 
 # While a day goes on, figures of what holds change with every interval: only what
-# broke makes a row. Once it is over, a last one has the figures of all of it.
+# broke makes a row. Once it is over, a last one has the figures of all of it. Workers'
+# clocks differ: what was said last is the newest.
 STORE_DAYS = """
     INSERT INTO settled_day (
         point_id, local_day, settled_at, rules, worst, verdicts, held)
-    SELECT %(point_id)s, given.local_day, %(settled_at)s, %(rules)s, given.worst,
-           given.verdicts, %(held)s::jsonb -> given.held_as
+    SELECT %(point_id)s, given.local_day, greatest(%(settled_at)s, newest.settled_at),
+           %(rules)s, given.worst, given.verdicts, %(held)s::jsonb -> given.held_as
       FROM jsonb_to_recordset(%(days)s::jsonb)
            AS given (local_day date, ends_at timestamptz, worst smallint,
                      verdicts jsonb, held_as int)

@@ -96,3 +96,11 @@ def test_a_figure_that_is_no_number_is_none(conn) -> None:
     )
     [day] = load_settled_days(conn, 1, DAY, DAY)
     assert day.broken[0].figures == {"ratio": None}
+
+
+def test_the_newest_verdict_stands_though_its_clock_is_behind(conn) -> None:
+    gap = verdict("gap", Status.FAIL, intervals=3)
+    cap = verdict("cap", Status.WARN, highest_kw=12.5)
+    store_settled_days(conn, 1, [judged(ENDS + 2 * HOUR, gap)])
+    store_settled_days(conn, 1, [judged(ENDS + HOUR, cap)])
+    assert load_settled_days(conn, 1, DAY, DAY)[0].broken == (cap,)
