@@ -6,7 +6,6 @@ that goes to quarantine and the rest is stored.
 """
 
 import asyncio
-import contextlib
 import logging
 import random
 from collections.abc import Sequence
@@ -100,7 +99,6 @@ class _Line:
         self._counts = counts
         self._notice = notice
         self._conn: AsyncConnection[TupleRow] | None = None
-        self._closing: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         while True:
@@ -221,26 +219,13 @@ class _Line:
 
     async def _connection(self) -> AsyncConnection[TupleRow]:
         if self._conn is None:
-            opening = asyncio.create_task(connect_async(self._url), name="connect")
-            try:
-                self._conn = await asyncio.shield(opening)
-            except asyncio.CancelledError:
-                # The driver drops a connection unclosed that is cancelled when nearly
-                # open: let it open, then close it.
-                self._closing = asyncio.create_task(_close_late(opening), name="close")
-                raise
+            self._conn = await connect_async(self._url)
         return self._conn
 
     async def _hang_up(self) -> None:
         conn, self._conn = self._conn, None
         if conn is not None:
             await conn.close()
-
-
-async def _close_late(opening: asyncio.Task[AsyncConnection[TupleRow]]) -> None:
-    """Close a connection that nobody waits for any more, once it is open."""
-    with contextlib.suppress(*AWAY):
-        await (await opening).close()
 
 
 def _origin(parcel: Parcel) -> Origin:

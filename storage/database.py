@@ -6,9 +6,10 @@
 Every session runs in UTC. No message holds a password.
 """
 
+import asyncio
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Self, TypeAlias
 
 import psycopg
@@ -19,6 +20,7 @@ from psycopg_pool import ConnectionPool
 
 OLDEST_SERVER = 16
 CONNECT_TIMEOUT_S = 10
+_NEARLY_OPEN_S = 1.0
 _PATIENCE: dict[str, str | int] = {
     "connect_timeout": CONNECT_TIMEOUT_S,
     # A line that swallows all that is said is noticed within half a minute.
@@ -64,9 +66,8 @@ async def connect_async(
     url: str, *, autocommit: bool = False
 ) -> AsyncConnection[TupleRow]:
     """Open a connection as `connect` does, for the collector."""
-    conninfo = _conninfo(url)
     try:
-        conn = await AsyncConnection.connect(conninfo, autocommit=True)
+        conn = await _opened(_conninfo(url))
     except psycopg.Error as exc:
         raise _connect_error(url, exc) from None
     try:
@@ -78,6 +79,20 @@ async def connect_async(
         raise
     await conn.set_autocommit(autocommit)
     return conn
+
+
+async def _opened(conninfo: str) -> AsyncConnection[TupleRow]:
+    """Open a connection; cancelled meanwhile, close it.
+
+    The driver drops a connection unclosed that is cancelled when nearly open.
+    """
+    opening = asyncio.create_task(AsyncConnection.connect(conninfo, autocommit=True))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        with suppress(psycopg.Error, TimeoutError):
+            await (await asyncio.wait_for(opening, _NEARLY_OPEN_S)).close()
+        raise
 
 
 @contextmanager

@@ -58,7 +58,12 @@ _PLACES = {
     for version, names in COLUMNS.items()
 }
 _TRANSPORTS = {Transport.MODBUS: 1, Transport.MQTT: 2}
-_SOURCES = {Source.PUSHED: 1, Source.POLLED: 2, Source.LOAD_PROFILE: 3}
+_SOURCES = {
+    Source.PUSHED: 1,
+    Source.POLLED: 2,
+    Source.LOAD_PROFILE: 3,
+    Source.IMPORTED: 4,
+}
 _TRANSPORT_OF = {code: transport for transport, code in _TRANSPORTS.items()}
 _SOURCE_OF = {code: source for source, code in _SOURCES.items()}
 _HEAD, _U32, _REFUSED = (struct.Struct(form) for form in ("<BBBxIIQ", "<I", "<qBqq"))
