@@ -156,7 +156,7 @@ def _meter(traced: TracedMeter, reader: Reader) -> str:
         }
         parts.append(note("meter-multiplier-changes", reader, **changed))
     if traced.own_import_kwh is not None:
-        parts.append(note("meter-own", reader, own_kwh=traced.own_import_kwh))
+        parts.append(_own(traced, traced.own_import_kwh, reader))
     if not traced.readings:
         parts.append(note("meter-said-nothing", reader))
         return "".join(parts)
@@ -166,6 +166,21 @@ def _meter(traced: TracedMeter, reader: Reader) -> str:
     rows = (_reading(one, reader)[: len(heads)] for one in traced.readings)
     parts.append(table(heads, rows, reader, numbers=(2, 3, 4)))
     return "".join(parts)
+
+
+def _own(traced: TracedMeter, own_kwh: float, reader: Reader) -> str:
+    """Say who gives the energy of the interval itself: the meter or a file."""
+    file = traced.own_from
+    if file is None:
+        return note("meter-own", reader, own_kwh=own_kwh)
+    return note(
+        "meter-own-file",
+        reader,
+        file=file.name,
+        who=file.imported_by,
+        at=file.imported_at,
+        own_kwh=own_kwh,
+    )
 
 
 def _hour(one: MeterHour, reader: Reader) -> str:

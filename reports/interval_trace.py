@@ -19,6 +19,7 @@ from meters.quantity import COLUMN, Quantity
 from meters.reading import ReadingBatch, from_utc_us, utc_us
 from storage.bills import Bill, load_bills
 from storage.edit_records import EditRecord, load_edits
+from storage.imports import ImportedFile
 from storage.master import load_account, load_points
 from storage.meter_intervals import load_meter_intervals
 from storage.readings import load_readings
@@ -28,6 +29,7 @@ from storage.trace import (
     MeterThere,
     RefusedThen,
     Version,
+    load_file_of,
     load_meters_there,
     load_refused_then,
     load_versions,
@@ -67,6 +69,8 @@ class TracedMeter:
     """In the interval and the nearest on either side."""
     own_import_kwh: float | None
     """What it counted of this interval itself, before its multiplier."""
+    own_from: ImportedFile | None
+    """The file that says so; None = the meter itself does."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -193,6 +197,7 @@ def _traced(
         meter=there,
         readings=tuple(_readings(said, there)),
         own_import_kwh=None if np.isnan(exactly).all() else float(exactly[0]),
+        own_from=load_file_of(conn, meter_id, start),
     )
 
 

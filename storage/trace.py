@@ -7,6 +7,8 @@ from decimal import Decimal
 from psycopg import Connection
 from psycopg.rows import TupleRow, class_row
 
+from storage.imports import ImportedFile
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Version:
@@ -107,6 +109,26 @@ def load_meters_there(
     asked = {"point_id": point_id, "start": start, "stop": stop}
     with conn.cursor(row_factory=class_row(MeterThere)) as cur:
         return cur.execute(SELECT_METERS_THERE, asked).fetchall()
+
+
+# Of one start the interval received last counts; it is the meter's own unless a file
+# is named.
+SELECT_FILE_OF = """
+    SELECT import_id, name, imported_by, imported_at
+      FROM (SELECT import_id FROM meter_interval
+             WHERE meter_id = %(meter_id)s AND start = %(start)s
+             ORDER BY received_at DESC LIMIT 1) AS newest
+      JOIN imported_file USING (import_id)
+"""
+
+
+def load_file_of(
+    conn: Connection[TupleRow], meter_id: int, start: datetime
+) -> ImportedFile | None:
+    """Return the file that gave a meter's interval; None = the meter did, or nobody."""
+    asked = {"meter_id": meter_id, "start": start}
+    with conn.cursor(row_factory=class_row(ImportedFile)) as cur:
+        return cur.execute(SELECT_FILE_OF, asked).fetchone()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

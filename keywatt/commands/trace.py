@@ -165,6 +165,18 @@ def _print_verdict(console: "Console", verdict: "Verdict") -> None:
     )
 
 
+def _own(traced: "TracedMeter", zone: tzinfo) -> str:
+    """Say who gives the energy of the interval itself: the meter or a file."""
+    kwh, file = traced.own_import_kwh, traced.own_from
+    if file is None:
+        return f"It counted {kwh} kWh of this interval, before the multiplier."
+    at = file.imported_at.astimezone(zone)
+    return (
+        f"File {file.name}, imported by {file.imported_by} on {at:%d %b %Y %H:%M}, "
+        f"gives {kwh} kWh of this interval, before the multiplier."
+    )
+
+
 def _print_meter(console: "Console", traced: "TracedMeter", zone: tzinfo) -> None:
     from rich.table import Table
 
@@ -177,7 +189,7 @@ def _print_meter(console: "Console", traced: "TracedMeter", zone: tzinfo) -> Non
         f"Meter {there.serial} ({there.role}), multiplier {ratio}", markup=False
     )
     if traced.own_import_kwh is not None:
-        console.print(f"  It counted {traced.own_import_kwh} kWh of this interval.")
+        console.print(f"  {_own(traced, zone)}", markup=False, soft_wrap=True)
     table = Table(box=None, header_style="bold", padding=(0, 2))
     for name in ("measured", "received", "import kWh", "counts", "kW"):
         table.add_column(name, justify="left" if "ed" in name else "right")

@@ -38,6 +38,18 @@ def test_it_tells_scripts(keywatt, url) -> None:
     assert {one["rule"] for one in told["verdicts"]} >= {"gap", "cap", "plausible"}
 
 
+def test_what_came_in_a_file_names_the_file(keywatt, url, tmp_path) -> None:
+    file = tmp_path / "march.csv"
+    file.write_text("t,kwh\n2026-03-03 01:00,50\n2026-03-03 01:15,50\n", "utf-8")
+    columns = ("--column", "time=t", "--column", "import_kwh=kwh")
+    given = ("--account", "mill", "--by", "Li Wei", "--apply")
+    assert keywatt("import", str(file), *given, *columns, database_url=url).code == 0
+    said = keywatt("trace", "mill", "", "2026-03-03 01:05", database_url=url)
+    assert "File march.csv, imported by Li Wei on " in said.out
+    assert "gives 50.0 kWh of this interval, before the multiplier." in said.out
+    assert "It counted" not in said.out
+
+
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [

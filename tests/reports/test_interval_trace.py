@@ -1,6 +1,7 @@
 """One interval, walked back to readings, rules, estimates, edits and bills."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
@@ -8,8 +9,11 @@ import pytest
 
 from analytics.settlement.edited_values import EditedValues
 from analytics.settlement.verdict import Status
+from dashboard.trace_markup import _own
 from meters.reading import utc_us
+from reports.exchange.importing import import_files
 from reports.interval_trace import TraceError, interval_trace
+from reports.writing import Reader
 from storage.bills import pin_bill
 from storage.database import connect
 from storage.edits import store_edit
@@ -17,6 +21,7 @@ from storage.master import UnknownAccountError
 from tests.fix_seeded_accounts import add_account
 from tests.keywatt.settled_point import LOAD_KW, QUARTER, START, Point
 from tests.registers import part, readings_of, write
+from tests.reports.exchange.made import campus, content, entered, order
 
 NOW = START + 8 * QUARTER
 GAP = START + 3 * QUARTER
@@ -97,6 +102,30 @@ def test_a_multiplier_that_changes_within_the_interval_is_told(point) -> None:
     assert inside.meter.changes_to == 2
     assert inside.meter.changes_at == START + 6 * QUARTER + timedelta(minutes=4)
     assert (after.meter.multiplier, after.meter.changes_at) == (2, None)
+
+
+def test_what_came_in_a_file_names_the_file(database, tmp_path) -> None:
+    entered(database, campus(ratio=60))
+    start = datetime(2019, 11, 1, 7, tzinfo=UTC)
+    text = "t,kwh\n2019-11-01 07:00,90\n2019-11-01 07:15,96\n"
+    said = {"zone": "UTC", "columns": {"time": "t", "import_kwh": "kwh"}}
+    with connect(database) as conn:
+        read = content(tmp_path, text, "november.csv", **said)
+        assert import_files(conn, [read], order(apply=True)).applied
+        [traced] = interval_trace(conn, "campus", "", start).meters
+        [beside] = interval_trace(conn, "campus", "", start - QUARTER).meters
+    # 90 kWh in the file, by a multiplier of 60.
+    assert traced.own_import_kwh == 1.5
+    assert traced.own_from is not None
+    assert (traced.own_from.name, traced.own_from.imported_by) == (
+        "november.csv",
+        "Li Wei",
+    )
+    assert (beside.own_import_kwh, beside.own_from) == (None, None)
+    told = _own(traced, 1.5, Reader())
+    assert told.startswith('<div class="kw-note">File november.csv, imported by Li Wei')
+    own = replace(traced, own_from=None)
+    assert "It counted 1.5 kWh" in _own(own, 1.5, Reader())
 
 
 def test_what_was_never_settled_has_no_versions(point) -> None:
