@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from keywatt.commands.common import AsJson, epilogue, print_json
-from keywatt.commands.entering import By, ForAccount, Reason, entry, settled_again, who
+from keywatt.commands.entering import (
+    By,
+    ForAccount,
+    Reason,
+    bills_told,
+    entry,
+    settled_again,
+    who,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
 
     from accounts.supply import Closure
     from storage.settlement_master import ClosedDay
@@ -60,11 +69,12 @@ def add_to(app: typer.Typer) -> None:
         closure = _closure(day, to, reason)
         days = list(closure.days())
         with entry(ctx) as (conn, now):
-            whose = load_account(conn, account).account_id
+            whose = load_account(conn, account)
             marked = close(
-                conn, whose, days, reason=closure.reason, by=who(by), now=now
+                conn, whose.account_id, days, reason=closure.reason, by=who(by), now=now
             )
-        _report(account, closure, marked, done="closed", as_json=as_json)
+            billed = bills_told(conn, whose, _spans(closure) if marked else [])
+        _report((account, closure), marked, billed, done="closed", as_json=as_json)
 
     @family.command("list", epilog=_EPILOGUE)
     def show(
@@ -99,9 +109,11 @@ def add_to(app: typer.Typer) -> None:
 
         closure = _closure(day, to, "removed")
         with entry(ctx) as (conn, now):
-            whose = load_account(conn, account).account_id
-            marked = reopen(conn, whose, closure.days(), now)
-        _report(account, closure, marked, done="no longer closed", as_json=as_json)
+            whose = load_account(conn, account)
+            marked = reopen(conn, whose.account_id, closure.days(), now)
+            billed = bills_told(conn, whose, _spans(closure) if marked else [])
+        done = "no longer closed"
+        _report((account, closure), marked, billed, done=done, as_json=as_json)
 
 
 def _closure(day: str, last_day: str | None, reason: str) -> "Closure":
@@ -118,9 +130,15 @@ def _closure(day: str, last_day: str | None, reason: str) -> "Closure":
     return checked(Closure.model_validate, entered, "The closure", EntryError)
 
 
+def _spans(closure: "Closure") -> "list[tuple[date, date]]":
+    days = list(closure.days())
+    return [(days[0], days[-1])]
+
+
 def _report(
-    account: str, closure: "Closure", marked: int, *, done: str, as_json: bool
+    of: "tuple[str, Closure]", marked: int, billed: str, *, done: str, as_json: bool
 ) -> None:
+    account, closure = of
     if as_json:
         days = [day.isoformat() for day in closure.days()]
         print_json({"account": account, "days": days, "days_settled_again": marked})
@@ -128,7 +146,8 @@ def _report(
     days_told = f"{closure.day}"
     if closure.count > 1:
         days_told += f" to {closure.last_day}"
-    print(f"Account {account} is {done} on {days_told}. {settled_again(marked)}")
+    effect = f"{settled_again(marked)}{billed}"
+    print(f"Account {account} is {done} on {days_told}. {effect}")
 
 
 def _as_json(closed: "ClosedDay") -> dict[str, object]:

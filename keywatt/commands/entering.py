@@ -3,9 +3,9 @@
 # ruff: noqa: PLC0415 - rooms are imported when a command runs: help must be quick
 
 import getpass
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -74,3 +74,31 @@ def settled_again(days: int) -> str:
         return "No settled day changes by it."
     is_one = days == 1
     return f"{days} point-{'day is' if is_one else 'days are'} settled again."
+
+
+def bills_told(
+    conn: "Connection[TupleRow]",
+    account: "Account",
+    spans: Sequence[tuple[date, date]],
+) -> str:
+    """Name the pinned bills that cover some of the local days, a line each."""
+    from storage.bills import load_bills
+
+    return "".join(
+        f"\nBill {bill.bill_id} covers some of these days; `keywatt bill differences`"
+        " shows what is different once they are settled."
+        for bill in load_bills(conn, account.account_id)
+        if bill.withdrawn_at is None
+        and any(
+            first <= bill.last_day and last >= bill.first_day for first, last in spans
+        )
+    )
+
+
+def days_between(
+    start: datetime, stop: datetime, account: "Account"
+) -> tuple[date, date]:
+    """Return the first and the last local day of [start, stop)."""
+    zone = account.time_zone
+    last = stop - timedelta(microseconds=1)
+    return start.astimezone(zone).date(), last.astimezone(zone).date()

@@ -164,11 +164,12 @@ def add_to(app: typer.Typer) -> None:
             "decimal": decimal,
             "delimiter": delimiter,
         }
-        preview = _import(settings.database(), files, entered, order)
+        preview, billed = _import(settings.database(), files, entered, order)
         if as_json:
             print_json(shown(preview))
         else:
             tell(preview)
+            print(billed.lstrip(), end="\n" if billed else "")
         if preview.why_not or preview.refused:
             raise typer.Exit(_REFUSED_CODE)
 
@@ -184,7 +185,9 @@ def _pairs(entered: Sequence[str] | None, option: str) -> dict[str, str]:
 
 def _import(
     url: str, files: Sequence[Path], entered: dict[str, object], order: "Order"
-) -> "Preview":
+) -> "tuple[Preview, str]":
+    """Import, and name the bills that cover what was stored."""
+    from keywatt.commands.entering import bills_told
     from reports.exchange.form import make_form
     from reports.exchange.importing import find_point, import_files
     from storage.database import connect
@@ -197,7 +200,9 @@ def _import(
         given = {key: value for key, value in entered.items() if value is not None}
         form = make_form(given, "command line")
         contents = [_read(file, form, point.name) for file in files]
-        return import_files(conn, contents, order)
+        preview = import_files(conn, contents, order)
+        stored = preview.settle if preview.applied else ()
+        return preview, bills_told(conn, account, stored)
 
 
 def _read(file: Path, form: "FileForm", point: str) -> "Content":

@@ -12,6 +12,8 @@ from keywatt.commands.entering import (
     By,
     ForAccount,
     Reason,
+    bills_told,
+    days_between,
     entry,
     point_called,
     settled_again,
@@ -21,6 +23,9 @@ from keywatt.commands.entering import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from zoneinfo import ZoneInfo
+
+    from psycopg import Connection
+    from psycopg.rows import TupleRow
 
     from storage.settlement_master import SupplyOutage
 
@@ -92,10 +97,11 @@ def add_to(app: typer.Typer) -> None:
             outage = checked(Outage.model_validate, entered, "The outage", EntryError)
             where = point_called(conn, whose, point)
             made, days = add_outage(conn, where, outage, by=who(by), now=now)
+            billed = _billed(conn, made, days)
         if as_json:
             print_json(_as_json(made) | {"days_settled_again": days})
         else:
-            print(f"Outage {made.outage_id} is entered. {settled_again(days)}")
+            print(f"Outage {made.outage_id} is entered. {settled_again(days)}{billed}")
 
     @family.command("list", epilog=_EPILOGUE)
     def show(
@@ -124,13 +130,23 @@ def add_to(app: typer.Typer) -> None:
 
         with entry(ctx) as (conn, now):
             gone, days = remove_outage(conn, number, now)
+            billed = _billed(conn, gone, days)
         if as_json:
             print_json(_as_json(gone) | {"days_settled_again": days})
         else:
             print(
                 f"Outage {gone.outage_id} of {gone.account}, {gone.point}, is removed."
-                f" {settled_again(days)}"
+                f" {settled_again(days)}{billed}"
             )
+
+
+def _billed(conn: "Connection[TupleRow]", outage: "SupplyOutage", marked: int) -> str:
+    """Name the bills that cover the days of an outage, if any is settled again."""
+    from storage.master import load_account
+
+    whose = load_account(conn, outage.account)
+    touched = [days_between(outage.start, outage.stop, whose)] if marked else []
+    return bills_told(conn, whose, touched)
 
 
 def _as_json(outage: "SupplyOutage") -> dict[str, object]:

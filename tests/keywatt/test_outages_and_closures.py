@@ -2,10 +2,15 @@
 
 import getpass
 import json
+from datetime import date, timedelta
 
 import pytest
 
+from storage.bills import pin_bill
 from storage.database import connect
+from tests.fix_seeded_accounts import add_account
+from tests.keywatt.settled_point import LOAD_KW, START, Point
+from tests.registers import readings_of, write
 
 
 @pytest.fixture
@@ -121,6 +126,21 @@ def test_what_cannot_be_entered_is_one_sentence(
     assert (said.code, said.err) == (2, f"{sentence}\n")
 
 
+@pytest.fixture
+def url(database: str) -> str:
+    """A point whose only day with readings is billed."""
+    with connect(database) as conn:
+        seeded = add_account(conn, "mill", read_at=None)
+    point = Point(database, seeded.point_id, seeded.meter_id)
+    write(database, readings_of(point.meter_id, START, LOAD_KW))
+    settled_at = START + timedelta(days=2)
+    point.settle(settled_at)
+    day = date(2026, 3, 3)
+    with connect(database) as conn:
+        pin_bill(conn, 1, day, day, as_of=settled_at, by="Mei Tan")
+    return database
+
+
 def test_a_closure_is_entered_listed_and_removed(keywatt, site) -> None:
     add = ("closure", "add", "cold-store", "2026-08-10", "--to", "2026-08-12")
     said = keywatt(*add, "--reason", "Works holiday", "--by", "anna", **site)
@@ -139,3 +159,32 @@ def test_a_closure_is_entered_listed_and_removed(keywatt, site) -> None:
     told = json.loads(keywatt("closure", "list", "cold-store", "--json", **site).out)
     assert [one["day"] for one in told] == ["2026-08-10", "2026-08-12"]
     assert told[0]["entered_by"] == "anna"
+
+
+def test_entering_names_the_bills_of_those_days(keywatt, url, tmp_path) -> None:
+    covers = (
+        "Bill 1 covers some of these days; `keywatt bill differences` shows what is"
+        " different once they are settled.\n"
+    )
+    by, day = ("--reason", "Works", "--by", "anna"), "2026-03-03"
+    add = ("outage", "add", "mill", "Main supply", "--kind", "planned", *by)
+    at = ("--from", f"{day}T00:30", "--to", f"{day}T01:00")
+    columns = ("--column", "time=t", "--column", "import_kwh=kwh")
+    file = tmp_path / "march.csv"
+    file.write_text(f"t,kwh\n{day} 01:00,70\n{day} 01:15,70\n", "utf-8")
+    given = ("import", str(file), "--account", "mill", *columns)
+    for arguments in (
+        (*add, *at),
+        ("outage", "remove", "1"),
+        ("closure", "add", "mill", "2026-03-02", "--to", day, *by),
+        ("closure", "remove", "mill", day),
+        (*given, "--apply"),
+    ):
+        said = keywatt(*arguments, database_url=url)
+        assert (said.code, said.err) == (0, "")
+        assert said.out.endswith(f"\n{covers}" if "import" in arguments else covers)
+        assert said.out.count("Bill 1") == 1
+    file.write_text(f"t,kwh\n{day} 01:00,70\n{day} 01:15,71\n", "utf-8")
+    assert "Bill" not in keywatt(*given, database_url=url).out
+    other = ("closure", "add", "mill", "2026-06-01", *by)
+    assert "Bill" not in keywatt(*other, database_url=url).out
