@@ -69,8 +69,6 @@ class FileForm(Form):
                 raise ValueError(f"there is no {role}; there are: {', '.join(known)}")
         if self.columns and "time" not in self.columns:
             raise ValueError("which column is the time? Give time=NAME")
-        if self.columns and len(self.columns) == 1:
-            raise ValueError("which columns hold energy? Give such as import_kwh=NAME")
         for net, parts in NETS.items():
             twice = [one for one in parts if one in self.columns]
             if net in self.columns and twice:

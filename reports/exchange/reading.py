@@ -72,6 +72,11 @@ def read_content(
         roles = _own_columns(packet, form)
         form = _of_point(packet, form, point)
     table = read_table(packet, form, roles, tell)
+    if len(roles) == 1:
+        raise ExchangeError(
+            f"{packet.path}: its columns are {', '.join(packet.header(form))}; say "
+            f"which holds energy with --column {form.roles_of(form.kind)[0]}=NAME."
+        )
     if not len(table):
         chosen = " and ".join(f"{name} = {text}" for name, text in form.where.items())
         which = f" with {chosen}" if chosen else " that could be taken"

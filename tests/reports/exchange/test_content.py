@@ -237,7 +237,8 @@ def test_repeats_count_once_and_contradictions_are_refused_with_both_lines(
     [
         (cols(time="t", import_kwh="w"), "no column 'w'; its first line has: t, kwh."),
         (cols(), "its columns are t, kwh; say which is what"),
-        (cols(time="t"), "which columns hold energy"),
+        (cols(time="t"), "are t, kwh; say which holds energy with --column import_kwh"),
+        (cols(time="Nope"), "no column 'Nope'; its first line has: t, kwh."),
         (cols(import_kwh="kwh"), "which column is the time"),
         (cols(time="t", energy="kwh"), "there is no energy; there are: time, import_"),
         (cols(time="t", net_kwh="a", export_kwh="b"), "net_kwh and export_kwh fill"),
