@@ -3,7 +3,6 @@
 # ruff: noqa: PLC0415 - rooms are imported when a command runs: help must be quick
 
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,7 +32,6 @@ _HELP = epilogue(
         "keywatt completeness --json | jq '.accounts[0]'",
     ),
 )
-_DAY = ["%Y-%m-%d"]
 _WIDE = 120
 """Where it is not a terminal that says how wide it is."""
 
@@ -41,11 +39,11 @@ Code = Annotated[
     str | None, typer.Argument(metavar="[ACCOUNT]", help="Short name of one account.")
 ]
 First = Annotated[
-    datetime | None,
-    typer.Option("--from", formats=_DAY, help="First local day; 29 days before --to."),
+    str | None,
+    typer.Option("--from", metavar="DAY", help="First local day; 29 days before --to."),
 ]
 Last = Annotated[
-    datetime | None, typer.Option("--to", formats=_DAY, help="Last local day; today.")
+    str | None, typer.Option("--to", metavar="DAY", help="Last local day; today.")
 ]
 Csv = Annotated[
     str | None,
@@ -71,10 +69,12 @@ def add_to(app: typer.Typer) -> None:
         as_json: AsJson = False,
     ) -> None:
         """Account for every expected interval: measured, estimated, missing and why."""
+        from accounts.wall_clock import day_typed
+
         if as_json and csv_file:
             raise typer.BadParameter("Ask for --json or --csv, not for both.")
         settings = settings_of(ctx)
-        asked = tuple(None if at is None else at.date() for at in (first, last))
+        asked = tuple(None if at is None else day_typed(at) for at in (first, last))
         if account is None:
             every = _all(settings, asked)
             _show_all(every, csv_file, as_json=as_json)

@@ -72,6 +72,10 @@ def test_a_script_gets_lines_that_close(keywatt, url, tmp_path) -> None:
         (("steel", "--from", "2026-03-02", "--to", "2026-03-01"), "before it begins"),
         (("--from", "2020-03-02", "--to", "2026-03-01"), "longer than two years"),
         (("--json", "--csv", "-"), "not for both"),
+        (
+            ("steel", "--from", "2026-13-01"),
+            "'2026-13-01' is no day; write it like 2026-03-02.\n",
+        ),
     ],
 )
 def test_what_cannot_be_is_one_sentence(keywatt, url, arguments, told) -> None:
