@@ -34,10 +34,12 @@ QUALITY_COLOUR = {
 
 def colour_of_day(of: Counted) -> str:
     """Return the colour of a day: after the worst of it, darker the more it is."""
-    if of.lost:
-        return theme.MISSING_DAY[_step(of.lost / of.due)]
+    if of.gone:
+        return theme.MISSING_DAY[_step(of.gone / of.due)]
     if of.guessed:
         return theme.ESTIMATED_DAY[_step(of.guessed / of.due)]
+    if of.waiting:
+        return theme.WAITING
     known = (Category.MEASURED, Category.EDITED, Category.ESTIMATED)
     if any(of.of(each) for each in known):
         return theme.COMPLETE_DAY

@@ -109,6 +109,7 @@ def key_of_days(reader: Reader) -> str:
         ((theme.COMPLETE_DAY,), "calendar-complete"),
         (theme.ESTIMATED_DAY, "calendar-estimated"),
         (theme.MISSING_DAY, "calendar-missing"),
+        ((theme.WAITING,), "calendar-waiting"),
         ((theme.NOTHING_DAY,), "calendar-nothing"),
     )
     told = "".join(

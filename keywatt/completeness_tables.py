@@ -7,7 +7,6 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from analytics.completeness.cause import Cause
 from analytics.completeness.ledger import Category, Kind
 from reports.completeness_views import (
     AllCompleteness,
@@ -27,6 +26,7 @@ _CATEGORIES = tuple(Category)
 _MARKS = {
     "lost": ("x", "red"),
     "guessed": ("o", "yellow"),
+    "waiting": ("~", "cyan"),
     "known": ("#", "blue"),
     "nothing": ("·", "bright_black"),
 }
@@ -77,17 +77,11 @@ def _table(first: str) -> Table:
 
 def _cells(of: Counted) -> tuple[str, ...]:
     shares = (of.percent(category) for category in _CATEGORIES)
-    return (f"{of.due:,}", *(share_told(share) for share in shares), _because(of))
-
-
-def _because(of: Counted) -> str:
-    """Name what most of the missing, or else of the estimated, is due to."""
-    missing = [
-        (kind, n)
-        for kind, n in of.causes(Category.MISSING)
-        if kind.cause != Cause.NOT_INSTALLED
-    ]
-    return _listed(missing or of.causes(Category.ESTIMATED))
+    return (
+        f"{of.due:,}",
+        *(share_told(share) for share in shares),
+        _listed(of.main_causes),
+    )
 
 
 def _listed(causes: Sequence[tuple[Kind, int]]) -> str:
@@ -113,10 +107,12 @@ def _marks(days: Sequence[DayLedger]) -> Text:
 
 
 def _worst_of(day: DayLedger) -> str:
-    if day.lost:
+    if day.gone:
         return "lost"
     if day.guessed:
         return "guessed"
+    if day.waiting:
+        return "waiting"
     known = (Category.MEASURED, Category.EDITED, Category.ESTIMATED)
     return "known" if any(day.of(each) for each in known) else "nothing"
 
@@ -126,6 +122,7 @@ def _key() -> Text:
         "known": "complete",
         "guessed": "some estimated for want of readings",
         "lost": "some missing",
+        "waiting": "some still to be settled",
         "nothing": "not due, or no meter there",
     }
     key = Text("\n")
@@ -161,8 +158,10 @@ def _day_row(point_name: str, day: DayLedger) -> Iterable[str]:
     numbers = (
         day.expected,
         day.of(Category.MISSING),
-        day.of(Category.NOT_SETTLED, "waiting"),
+        day.waiting,
         day.of(Category.ESTIMATED),
     )
-    causes = (*day.causes(Category.MISSING), *day.causes(Category.ESTIMATED))
+    causes = day.main_causes
+    if day.lost:
+        causes += day.causes(Category.ESTIMATED)
     return (str(day.local_day), point_name, *map(str, numbers), _listed(causes))

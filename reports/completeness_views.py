@@ -51,9 +51,18 @@ class Counted:
     @property
     def lost(self) -> int:
         """Those that are due and not known, and should be."""
-        missing = self.of(Category.MISSING)
-        missing -= sum(self.of(Category.MISSING, cause) for cause in NOT_LOST)
-        return missing + self.of(Category.NOT_SETTLED, Unsettled.WAITING)
+        return self.gone + self.waiting
+
+    @property
+    def gone(self) -> int:
+        """Those that were settled as missing, and should be known."""
+        excused = sum(self.of(Category.MISSING, cause) for cause in NOT_LOST)
+        return self.of(Category.MISSING) - excused
+
+    @property
+    def waiting(self) -> int:
+        """Those that are over and still to be settled: nobody knows if they lack."""
+        return self.of(Category.NOT_SETTLED, Unsettled.WAITING)
 
     @property
     def guessed(self) -> int:
@@ -76,18 +85,21 @@ class Counted:
         )
 
     @property
-    def main_cause(self) -> Kind | None:
-        """Why most is not known, or else estimated; None = all is, or no meter."""
+    def main_causes(self) -> tuple[tuple[Kind, int], ...]:
+        """Why what is not known is not, or else was estimated; the most first."""
         waits = [
             (kind, n)
             for kind, n in self.causes(Category.NOT_SETTLED)
             if kind.cause == Unsettled.WAITING
         ]
         lost = sorted((*self.causes(Category.MISSING), *waits), key=lambda it: -it[1])
-        for kind, _ in (*lost, *self.causes(Category.ESTIMATED)):
-            if kind.cause != Cause.NOT_INSTALLED:
-                return kind
-        return None
+        told = tuple(one for one in lost if one[0].cause != Cause.NOT_INSTALLED)
+        return told or self.causes(Category.ESTIMATED)
+
+    @property
+    def main_cause(self) -> Kind | None:
+        """Why most is not known, or else estimated; None = all is, or no meter."""
+        return next((kind for kind, _ in self.main_causes), None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -45,7 +45,16 @@ def ledger(*counts: tuple[Kind, int], on: date = date(2026, 3, 9)) -> DayLedger:
         pytest.param(
             [(SILENT, 1), (estimated(), 95)], theme.MISSING_DAY[0], id="worst"
         ),
-        pytest.param([(WAITING, 96)], theme.MISSING_DAY[2], id="nobody settled it"),
+        pytest.param([(WAITING, 96)], theme.WAITING, id="nobody settled it"),
+        pytest.param([(MEASURED, 92), (WAITING, 4)], theme.WAITING, id="some wait"),
+        pytest.param(
+            [(MEASURED, 46), (SILENT, 2), (WAITING, 48)],
+            theme.MISSING_DAY[0],
+            id="what waits is not missing",
+        ),
+        pytest.param(
+            [(estimated(), 1), (WAITING, 95)], theme.ESTIMATED_DAY[0], id="both"
+        ),
         pytest.param(
             [(MEASURED, 95), (estimated(), 1)], theme.ESTIMATED_DAY[0], id="1"
         ),

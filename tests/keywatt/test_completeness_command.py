@@ -43,6 +43,18 @@ def test_a_person_sees_shares_calendar_and_worst_days(keywatt, url) -> None:
     assert line.rstrip() == f"2026-03 {' ' * 10}x"
 
 
+def test_what_waits_to_be_settled_is_not_drawn_as_missing(keywatt, url) -> None:
+    period = ("--from", "2026-03-11", "--to", "2026-03-12")
+    said = keywatt("completeness", "steel", *period, database_url=url)
+    # The twelfth is 56 quarter-hours old at 14:10, and none is settled.
+    (line,) = [one for one in said.out.splitlines() if one.startswith("2026-03 ")]
+    assert line.rstrip() == f"2026-03 {' ' * 10}x~"
+    assert "~ some still to be settled" in said.out
+    # As on the page, what most waits for comes first.
+    (total,) = [one for one in said.out.splitlines() if "meter silent 4" in one][:1]
+    assert total.index("waiting to be settled") < total.index("meter silent 4")
+
+
 def test_all_accounts_together(keywatt, url) -> None:
     said = keywatt("completeness", *PERIOD, database_url=url)
     assert said.code == 0

@@ -119,6 +119,13 @@ def test_a_day_of_all_sorts_closes(conn) -> None:
     ]
     assert (saturday.expected, sunday.expected, sunday.due) == (96, 92, 61)
     assert (sunday.lost, sunday.guessed) == (4 + 5, 4)
+    assert (sunday.gone, sunday.waiting) == (4, 5)
+    # Of what is not known most waits; what is estimated is not asked for then.
+    assert [(kind.cause, n) for kind, n in sunday.main_causes] == [
+        ("waiting", 5),
+        ("meter-silent", 4),
+        ("planned-outage", 2),
+    ]
     assert sunday.counts[0].import_kwh == 10.0
     assert mill.expected == point.expected == 188
     assert mill.percent(Category.MEASURED) == pytest.approx(100 * 136 / 157)
