@@ -7,6 +7,7 @@ refused, so that a misspelt one cannot stay unchecked. Pure.
 
 from collections.abc import Mapping
 from datetime import date
+from difflib import get_close_matches
 from enum import StrEnum
 from itertools import pairwise
 from typing import Annotated, Self
@@ -33,7 +34,21 @@ class Severity(StrEnum):
     OFF = "off"
 
 
-class Rule(Form):
+class Named(Form):
+    """A form that knows what a misspelt key was meant to be."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _know_what_is_meant(cls, entered: object) -> object:
+        known = cls.model_fields
+        for key in entered if isinstance(entered, Mapping) else ():
+            near = get_close_matches(str(key), known, n=1)
+            if key not in known and near:
+                raise ValueError(f"{key} is no known key (did you mean {near[0]}?)")
+        return entered
+
+
+class Rule(Named):
     """What every rule has."""
 
     severity: Severity = Severity.FAIL
@@ -159,7 +174,7 @@ class Peak(Rule):
     ratio: Positive = 2.0
 
 
-class Estimation(Form):
+class Estimation(Named):
     """The ladder."""
 
     linear_up_to_min: Share = LINEAR_UP_TO_MIN
@@ -173,7 +188,7 @@ class Estimation(Form):
         return Ladder(**self.model_dump())
 
 
-class Rules(Form):
+class Rules(Named):
     """All there are, by name."""
 
     gap: Gap = Gap()

@@ -69,13 +69,19 @@ def test_rules_are_checked_without_a_database(keywatt, other) -> None:
     [
         pytest.param(
             ("rules.spike]", "rules.spyke]"),
-            "rule_sets[mine].rules.spyke: is not a known key.",
+            "rule_sets[mine].rules: spyke is no known key (did you mean spike?).",
             id="unknown rule",
         ),
         pytest.param(
             ("ratio", "ration"),
-            "rule_sets[mine].rules.spike.ration: is not a known key.",
+            "rule_sets[mine].rules.spike: ration is no known key (did you mean ratio?)"
+            ".",
             id="unknown key",
+        ),
+        pytest.param(
+            ("rules.spike]", "rules.xyz]"),
+            "rule_sets[mine].rules.xyz: is not a known key.",
+            id="unlike any",
         ),
         pytest.param(("2.5", "0"), "should be greater than 0.", id="nothing"),
         pytest.param(

@@ -50,8 +50,8 @@ def test_a_point_differs_in_what_it_says_and_in_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("rules", "complaint"),
     [
-        pytest.param({"spyke": {}}, "rules.spyke", id="unknown rule"),
-        pytest.param({"spike": {"ration": 2.0}}, "rules.spike.ration", id="key"),
+        pytest.param({"spyke": {}}, "rules: spyke", id="unknown rule"),
+        pytest.param({"spike": {"ration": 2.0}}, "rules.spike: ration", id="key"),
         pytest.param({"spike": {"ratio": "2"}}, "rules.spike.ratio", id="a text"),
         pytest.param({"spike": {"ratio": 0}}, "greater than 0", id="nothing"),
         pytest.param({"spike": {"severity": "bad"}}, "severity", id="severity"),
