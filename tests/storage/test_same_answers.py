@@ -302,6 +302,7 @@ def ask_about_edits(ask: Asking, start_us: np.ndarray) -> None:
     assert ask(edit_records.edited_starts, edit_id).tolist() == start_us[:2].tolist()
     assert ask(trace.load_versions, 1, LONG_AGO)[0].version == 1
     assert ask(trace.load_meters_there, 1, *window)[0].serial == "ST-1"
+    assert ask(trace.load_file_of, 1, LONG_AGO) is None
     ask(trace.load_refused_then, [1], *window)
     counts = ask(edit_records.load_active_edits, 1, *window)
     assert counts.start_us.tolist() == start_us[:2].tolist()
