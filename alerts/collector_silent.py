@@ -47,6 +47,21 @@ class Beat(Protocol):
         """When it said so last."""
         ...
 
+    @property
+    def broker(self) -> str | None:
+        """The broker's address; None = it does not say to which it listens."""
+        ...
+
+    @property
+    def heard_at(self) -> datetime | None:
+        """When its connection to the broker stood last; None = never yet."""
+        ...
+
+    @property
+    def hearing_since(self) -> datetime | None:
+        """It stood without a long break from then until `heard_at`."""
+        ...
+
 
 def limit_of(speed: float = 1.0) -> timedelta:
     """Return how long a collector may be quiet; a demo's clock may run ahead."""
@@ -57,6 +72,19 @@ def transports_of(beat: Beat) -> tuple[Transport, ...]:
     """Return which meters a collector collects."""
     both = (Transport.MODBUS, beat.polls), (Transport.MQTT, beat.hears)
     return tuple(transport for transport, does in both if does)
+
+
+def collected_at(beat: Beat, transport: Transport) -> datetime:
+    """Return when a collector could read the meters of a transport last."""
+    if transport is Transport.MQTT and beat.broker is not None:
+        return beat.heard_at or beat.since_at
+    return beat.beat_at
+
+
+def _collected_since(beat: Beat, transport: Transport) -> datetime:
+    if transport is Transport.MQTT and beat.hearing_since is not None:
+        return max(beat.since_at, beat.hearing_since)
+    return beat.since_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +107,10 @@ def collecting_of(
     beats = [beat for beat in beats if transport in transports_of(beat)]
     if not beats:
         return Collecting(None, now)
-    until = max(beat.beat_at for beat in beats)
-    since = min(beat.since_at for beat in beats if until - beat.beat_at < LIMIT)
+    last = {beat.collector: collected_at(beat, transport) for beat in beats}
+    until = max(last.values())
+    newest = [beat for beat in beats if until - last[beat.collector] < LIMIT]
+    since = min(_collected_since(beat, transport) for beat in newest)
     return Collecting(since, min(until, now))
 
 

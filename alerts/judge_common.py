@@ -1,4 +1,4 @@
-"""Opens or closes the alerts of what many meters depend on: collectors, gateways.
+"""Opens or closes alerts of what many meters need: collectors, brokers, gateways.
 
 One alert for one cause: while it stands, none is opened for each meter behind it.
 """
@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from alerts import collector_silent, gateway_silent
+from alerts import broker_silent, collector_silent, gateway_silent
+from alerts.broker_silent import judge_brokers
 from alerts.collector_silent import Collecting, collecting_of, judge_collectors
 from alerts.desk import take_step
 from alerts.gateway_silent import BusVerdict, OnBus, judge_bus
@@ -32,7 +33,7 @@ _REMEMBERED = timedelta(days=2)
 
 
 class CommonCauses:
-    """One look at collectors and gateways."""
+    """One look at collectors, brokers and gateways."""
 
     def __init__(
         self,
@@ -95,6 +96,33 @@ class CommonCauses:
                 one.collector,
                 figures,
                 why=collector_silent.OPENED,
+                at=one.proven_at,
+            )
+
+    def judge_brokers(self) -> None:
+        """Open an alert for each broker out of reach; close those of who is back."""
+        meters = sum(meter.transport == Transport.MQTT for meter in self._meters)
+        silent = judge_brokers(self._beats, self._looking_since, self._now, self._limit)
+        for alert in self._standing_of(broker_silent.KIND):
+            beats = [beat for beat in self._beats if beat.broker == alert.subject]
+            heard = {beat.heard_at: beat.hearing_since for beat in beats}
+            newest = max((at for at in heard if at is not None), default=None)
+            if newest is not None and newest > alert.opened_at:
+                self._close(alert, broker_silent.BACK, heard[newest] or newest)
+            elif not beats or not meters:
+                self._close(alert, LEFT, self._now)
+        for one in silent if meters else ():
+            figures = {
+                "broker": one.broker,
+                "since_at": one.since.isoformat(),
+                "transports": Transport.MQTT.value,
+                "meters": meters,
+            }
+            self._open(
+                broker_silent.KIND,
+                one.broker,
+                figures,
+                why=broker_silent.OPENED,
                 at=one.proven_at,
             )
 

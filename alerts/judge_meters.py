@@ -64,6 +64,7 @@ def judge_meters(
     standing = [alert for alert in load_alerts(conn) if alert.kind in KINDS]
     common = CommonCauses(conn, meters, now, speed=speed)
     common.judge_collectors()
+    common.judge_brokers()
     judging = _Judging(conn, now, speed=speed, clock_limit_s=clock_limit_s)
     judging.close_left(standing, {(m.point_id, m.serial) for m in meters})
     open_ones = {(alert.point_id, alert.kind): alert for alert in standing}

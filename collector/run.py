@@ -107,9 +107,15 @@ async def collect(
         on_ready=on_ready,
         timeout_s=timeout_s,
     )
-    hears = broker is not None
     collector.tellers.append(
-        Heartbeat(database_url, now, client_id, polls=polls, hears=hears)
+        Heartbeat(
+            database_url,
+            now,
+            client_id,
+            polls=polls,
+            broker=broker,
+            is_hearing=collector.is_hearing,
+        )
     )
     collector.refresh_every_s, collector.polls = refresh_every_s, polls
     collector.on_meters = on_meters
@@ -188,6 +194,10 @@ class _Collector:
         if self._on_ready is not None:
             self._on_ready()
         self._on_ready = None
+
+    def is_hearing(self) -> bool:
+        """Whether the connection to the broker stands."""
+        return self.ears is not None and self.ears.is_hearing
 
     def on_messages(
         self, messages: Sequence[Message], done: Callable[[], None]

@@ -26,7 +26,7 @@ class Faring:
     """Meters that are not read now, then those that are not read whole."""
     events: Sequence[LastingEvent]
     alerts: Sequence[SiteAlert]
-    """Of collectors and gateways."""
+    """Of collectors, brokers and gateways."""
     speed: float = 1.0
     """How much faster than the machine's the site's clock runs."""
 
@@ -48,6 +48,10 @@ class Faring:
                     "is_there": self.is_there(beat),
                     "since_at": beat.since_at.isoformat(),
                     "beat_at": beat.beat_at.isoformat(),
+                    "broker": beat.broker,
+                    "heard_at": None
+                    if beat.heard_at is None
+                    else beat.heard_at.isoformat(),
                 }
                 for beat in self.collectors
             ],

@@ -1,6 +1,6 @@
 """Which collectors there are, and since when somebody looks whether they are."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from psycopg import AsyncConnection, Connection
@@ -23,31 +23,42 @@ class CollectorBeat:
     since_at: datetime
     """There without a break since then."""
     beat_at: datetime
+    broker: str | None = None
+    """The broker's address; None = it listens to none, or does not say to which."""
+    heard_at: datetime | None = None
+    """When its connection to the broker stood last; None = never yet."""
+    hearing_since: datetime | None = None
+    """It stood without a long break from then until `heard_at`."""
 
 
+# One that starts while its broker is away has not reached it since, as before.
 UPSERT_BEAT = """
-    INSERT INTO collector_beat (collector, polls, hears, since_at, beat_at)
-    VALUES (%(collector)s, %(polls)s, %(hears)s, %(since_at)s, %(beat_at)s)
+    INSERT INTO collector_beat AS known (
+        collector, polls, hears, since_at, beat_at, broker, heard_at, hearing_since)
+    VALUES (%(collector)s, %(polls)s, %(hears)s, %(since_at)s, %(beat_at)s,
+            %(broker)s, %(heard_at)s, %(hearing_since)s)
     ON CONFLICT (collector) DO UPDATE
        SET polls = excluded.polls, hears = excluded.hears,
-           since_at = excluded.since_at, beat_at = excluded.beat_at
+           since_at = excluded.since_at, beat_at = excluded.beat_at,
+           broker = excluded.broker,
+           heard_at = CASE WHEN excluded.broker = known.broker
+                           THEN coalesce(excluded.heard_at, known.heard_at)
+                           ELSE excluded.heard_at END,
+           hearing_since = CASE WHEN excluded.broker = known.broker
+                                THEN coalesce(excluded.hearing_since,
+                                              known.hearing_since)
+                                ELSE excluded.hearing_since END
 """
 
 
 async def store_beat(conn: AsyncConnection[TupleRow], beat: CollectorBeat) -> None:
     """Say that a collector is there; the caller commits."""
-    row = {
-        "collector": beat.collector,
-        "polls": beat.polls,
-        "hears": beat.hears,
-        "since_at": beat.since_at,
-        "beat_at": beat.beat_at,
-    }
-    await conn.execute(UPSERT_BEAT, row)
+    await conn.execute(UPSERT_BEAT, asdict(beat))
 
 
 SELECT_BEATS = """
-    SELECT collector, polls, hears, since_at, beat_at
+    SELECT collector, polls, hears, since_at, beat_at, broker, heard_at,
+           hearing_since
       FROM collector_beat
      WHERE beat_at > %(after)s
      ORDER BY collector

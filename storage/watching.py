@@ -79,13 +79,13 @@ def load_watched(
         return cur.execute(SELECT_WATCHED, asked).fetchall()
 
 
-# Where a gateway or a collector was away, its alert stands for those of all meters.
+# Where a gateway, collector or broker was away, its alert stands for all its meters.
 SELECT_SILENCES = """
     SELECT coalesce((figures ->> 'since_at')::timestamptz, opened_at), resolved_at
       FROM alert
      WHERE coalesce(resolved_at > %(start)s, true)
        AND (point_id = %(point_id)s AND kind = 'meter-silent'
-            OR kind IN ('gateway-silent', 'collector-silent')
+            OR kind IN ('gateway-silent', 'collector-silent', 'broker-silent')
                AND EXISTS (
                    SELECT FROM meter JOIN installation USING (meter_id)
                     WHERE installation.point_id = %(point_id)s

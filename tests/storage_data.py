@@ -151,7 +151,14 @@ def tell_presence(store: Store, *presences: Presence) -> None:
 def tell_faring(store: Store, meter_id: int, at: datetime) -> None:
     """Store a collector's beat, a meter's trouble, and what it says of itself."""
     beat = CollectorBeat(
-        collector="north", polls=True, hears=True, since_at=at, beat_at=at
+        collector="north",
+        polls=True,
+        hears=True,
+        since_at=at,
+        beat_at=at,
+        broker="10.0.0.9:1883",
+        heard_at=at,
+        hearing_since=at,
     )
     told = ToldEvents(
         meter_id=meter_id, at=at, events=[("cover-open", "register 7")], raw=b"\0\1"

@@ -38,6 +38,12 @@ class Ears:
         self._group: asyncio.TaskGroup | None = None
         self._needs_live = self._is_live = False
 
+    @property
+    def is_hearing(self) -> bool:
+        """Whether the broker is reached, by each link that is needed."""
+        links = [self._kept, self._live] if self._is_live else [self._kept]
+        return all(link.is_connected for link in links)
+
     def start(self, group: asyncio.TaskGroup) -> None:
         """Connect, and stay connected for as long as the group runs.
 

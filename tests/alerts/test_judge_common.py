@@ -19,6 +19,7 @@ from tests.fix_seeded_accounts import INSERT_READING, NOW
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 BUS = "10.0.0.1:502"
+BROKER = "10.0.0.9:1883"
 
 
 @dataclass
@@ -34,7 +35,9 @@ class Yard:
             for serial in serials or self.ids:
                 conn.execute(INSERT_READING, {"meter_id": self.ids[serial], "at": at})
 
-    def beat(self, at: datetime, since_at: datetime) -> None:
+    def beat(
+        self, at: datetime, since_at: datetime, *, reaches_broker: bool = True
+    ) -> None:
         async def work() -> None:
             async with await connect_async(self.url) as conn:
                 beat = CollectorBeat(
@@ -43,6 +46,9 @@ class Yard:
                     hears=True,
                     since_at=since_at,
                     beat_at=at,
+                    broker=BROKER,
+                    heard_at=at if reaches_broker else None,
+                    hearing_since=since_at if reaches_broker else None,
                 )
                 await store_beat(conn, beat)
 
@@ -145,6 +151,46 @@ def test_a_collector_that_stops_is_one_alert_until_it_is_back(yard) -> None:
     yard.beat(back + 16 * MINUTE, back)
     yard.hear(back + 16 * MINUTE, "G1", "G3")
     assert yard.judge(back + 16 * MINUTE) == [("opened", "meter-silent", "G2")]
+
+
+def test_a_broker_that_dies_is_one_alert_and_not_one_for_each_meter(yard) -> None:
+    begun = NOW - HOUR
+    yard.beat(NOW, begun)
+    for seconds in range(0, 80, 20):
+        at = NOW + timedelta(seconds=seconds)
+        yard.beat(at, begun, reaches_broker=False)
+        opened = yard.judge(at)
+        assert opened == [("opened", "broker-silent", BROKER)] * (seconds == 60)
+    for minutes in range(2, 40):
+        at = NOW + minutes * MINUTE
+        yard.hear(at, "G1", "G2", "G3", "H1")
+        yard.beat(at, begun, reaches_broker=False)
+        assert yard.judge(at) == []
+    with connect(yard.url) as conn:
+        (alert,) = load_site_alerts(conn)
+        assert (alert.figures["meters"], alert.figures["broker"]) == (1, BROKER)
+        assert alert.figures["since_at"] == NOW.isoformat()
+        # It stands for the silence of the meter that is heard there, and of no other.
+        row = conn.execute(
+            "SELECT point_id, serial FROM installation JOIN meter USING (meter_id)"
+        ).fetchall()
+        silent = {serial for p, serial in row if load_silences(conn, p, NOW)}
+        assert silent == {"M1"}
+    # A collector that starts anew meanwhile has not reached the broker either.
+    later = NOW + 40 * MINUTE
+    yard.beat(later, later, reaches_broker=False)
+    assert yard.judge(later) == []
+    back = NOW + HOUR
+    yard.hear(back, "G1", "G2", "G3", "H1")
+    yard.beat(back, back)
+    assert yard.judge(back) == [("resolved", "broker-silent", BROKER)]
+    # The meter is judged again a quarter-hour later.
+    for minutes in (14, 16):
+        later = back + minutes * MINUTE
+        yard.hear(later, "G1", "G2", "G3", "H1")
+        yard.beat(later, back)
+        told = yard.judge(later)
+        assert told == [("opened", "meter-silent", "M1")] * (minutes == 16)
 
 
 def test_a_meter_that_was_silent_before_stays_told_while_the_collector_is_away(
