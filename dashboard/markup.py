@@ -15,6 +15,7 @@ from dashboard.phrase import said
 from dashboard.sparkline import as_image, sparkline
 from dashboard.thinning import LOAD_POINTS, step_of
 from reports.account_views import AccountReview, PeriodShare
+from reports.disturbance import Disturbance
 from reports.expectation import BAND_DAYS
 from reports.finding import Finding, told
 from reports.texts import text
@@ -162,6 +163,13 @@ def findings(found: Sequence[Finding], reader: Reader) -> str:
     """List what the reader must know about the data."""
     items = "".join(f"<li>{escape(told(finding, reader))}</li>" for finding in found)
     return f'<ul class="kw-findings">{items}</ul>'
+
+
+def disturbances(found: Sequence[Disturbance], reader: Reader) -> str:
+    """Say what keeps many meters from being collected."""
+    title = f"<b>{said('collecting-disturbed', reader)}</b>"
+    items = "".join(f"<p>{escape(one.told(reader))}</p>" for one in found)
+    return f'<div class="kw-alert" role="status">{title}{items}</div>'
 
 
 def tariff_periods(review: AccountReview, reader: Reader) -> str:

@@ -8,7 +8,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from alerts.collector_silent import limit_of, transports_of
-from reports.wording import sentence
+from reports.disturbance import disturbance_of
 from reports.writing import Reader
 from storage.collector_beats import CollectorBeat, load_beats
 from storage.meter_events import LastingEvent, load_lasting
@@ -36,7 +36,7 @@ class Faring:
 
     def sentences(self) -> list[str]:
         """Say the standing alerts of collectors and gateways."""
-        return [_said(alert) for alert in self.alerts]
+        return [disturbance_of(alert).told(Reader()) for alert in self.alerts]
 
     def shown(self) -> dict[str, object]:
         """Lay it out for scripts."""
@@ -73,7 +73,7 @@ class Faring:
                     "kind": alert.kind,
                     "subject": alert.subject,
                     "opened_at": alert.opened_at.isoformat(),
-                    "text": _said(alert),
+                    "text": disturbance_of(alert).told(Reader()),
                 }
                 for alert in self.alerts
             ],
@@ -92,12 +92,3 @@ def load_faring(
         events=load_lasting(conn, now),
         alerts=load_site_alerts(conn),
     )
-
-
-def _said(alert: SiteAlert) -> str:
-    figures = {
-        name: value
-        for name, value in alert.figures.items()
-        if isinstance(value, str | int | float)
-    }
-    return sentence(alert.code, figures, Reader())

@@ -12,6 +12,7 @@ from accounts.account import Account, Point
 from accounts.calendar import SiteCalendar
 from analytics.expectation import LOOK_BACK_DAYS, layout
 from reports.alert_views import AlertView, alerts_of
+from reports.disturbance import Disturbance, disturbances
 from reports.expectation import (
     curve_of,
     lay_out,
@@ -31,6 +32,8 @@ class Portfolio:
     now: datetime
     rows: tuple[AccountToday, ...]
     """By alerts nobody has taken, by open alerts, then by how far from expected."""
+    disturbances: tuple[Disturbance, ...] = ()
+    """What keeps many meters from being collected: of the site, not of an account."""
 
     @property
     def open_alerts(self) -> int:
@@ -93,7 +96,11 @@ def portfolio(
     """Return how all accounts of a manager (None: all) stand, ranked."""
     accounts = load_accounts(conn, manager)
     rows = _today_of(conn, accounts, load_alerts(conn, manager=manager), now)
-    return Portfolio(now=now, rows=tuple(sorted(rows, key=_rank)))
+    return Portfolio(
+        now=now,
+        rows=tuple(sorted(rows, key=_rank)),
+        disturbances=disturbances(conn),
+    )
 
 
 def account_today(

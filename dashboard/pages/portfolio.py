@@ -34,6 +34,8 @@ def listing(query: str, *, only_alerts: bool) -> None:
     except data.ServiceAwayError:
         st.html(phrase.empty(phrase.said("service-away", words), ""))
         return
+    if portfolio.disturbances:
+        st.html(markup.disturbances(portfolio.disturbances, words))
     if not portfolio.rows:
         title = phrase.said("portfolio-empty", words)
         st.html(phrase.empty(title, phrase.said("portfolio-empty-do", words)))

@@ -115,8 +115,8 @@ def today(
     )
 
 
-def portfolio(*rows: AccountToday) -> Portfolio:
-    return Portfolio(now=NOW, rows=rows)
+def portfolio(*rows: AccountToday, disturbances=()) -> Portfolio:
+    return Portfolio(now=NOW, rows=rows, disturbances=disturbances)
 
 
 def review(

@@ -3,6 +3,7 @@ import re
 import pytest
 
 from dashboard import data
+from reports.disturbance import Disturbance
 from tests.dashboard import made
 from tests.dashboard.pages_under_test import configure, html, metrics, run
 
@@ -11,9 +12,10 @@ from tests.dashboard.pages_under_test import configure, html, metrics, run
 def show(monkeypatch):
     """Put hand-made rows in place of the database's."""
 
-    def put(*rows):
+    def put(*rows, disturbances=()):
         configure()
-        monkeypatch.setattr(data, "portfolio", lambda: made.portfolio(*rows))
+        shown = made.portfolio(*rows, disturbances=disturbances)
+        monkeypatch.setattr(data, "portfolio", lambda: shown)
         return run("portfolio")
 
     return put
@@ -41,6 +43,22 @@ def test_a_silent_meter_and_gaps_are_said(show) -> None:
     assert "never" in html(page)
     assert "2 missing" in html(page)
     assert "1 estimated" in html(page)
+
+
+def test_what_keeps_many_meters_from_being_collected_is_said_first(show) -> None:
+    figures = {
+        "broker": "<mqtt>:1883",
+        "since_at": "2026-03-11T05:30:00+00:00",
+        "meters": 80,
+    }
+    told = Disturbance(code="broker-silent", figures=figures)
+    page = show(made.today(), disturbances=(told,))
+    assert "Collecting is disturbed" in html(page)
+    assert (
+        "No collector has reached the MQTT broker &lt;mqtt&gt;:1883 since Wed 11 Mar "
+        "05:30: 80 meters are heard by nobody." in html(page)
+    )
+    assert "Collecting is disturbed" not in html(show(made.today()))
 
 
 def test_search_and_filter(show) -> None:
