@@ -3,7 +3,8 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from statistics import mode
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
@@ -34,6 +35,11 @@ class Portfolio:
     """By alerts nobody has taken, by open alerts, then by how far from expected."""
     disturbances: tuple[Disturbance, ...] = ()
     """What keeps many meters from being collected: of the site, not of an account."""
+
+    @property
+    def time_zone(self) -> tzinfo:
+        """That of most accounts: what is of no account is told in it."""
+        return mode([row.account.time_zone for row in self.rows] or [UTC])
 
     @property
     def open_alerts(self) -> int:

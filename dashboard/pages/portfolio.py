@@ -1,5 +1,7 @@
 """Which of my accounts needs me today? Renders a Portfolio; computes nothing."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from dashboard import data, figures, markup, phrase
@@ -35,7 +37,8 @@ def listing(query: str, *, only_alerts: bool) -> None:
         st.html(phrase.empty(phrase.said("service-away", words), ""))
         return
     if portfolio.disturbances:
-        st.html(markup.disturbances(portfolio.disturbances, words))
+        there = replace(words, zone=portfolio.time_zone)
+        st.html(markup.disturbances(portfolio.disturbances, there))
     if not portfolio.rows:
         title = phrase.said("portfolio-empty", words)
         st.html(phrase.empty(title, phrase.said("portfolio-empty-do", words)))

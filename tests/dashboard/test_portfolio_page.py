@@ -56,7 +56,7 @@ def test_what_keeps_many_meters_from_being_collected_is_said_first(show) -> None
     assert "Collecting is disturbed" in html(page)
     assert (
         "No collector has reached the MQTT broker &lt;mqtt&gt;:1883 since Wed 11 Mar "
-        "05:30: 80 meters are heard by nobody." in html(page)
+        "14:30: 80 meters are heard by nobody." in html(page)
     )
     assert "Collecting is disturbed" not in html(show(made.today()))
 
