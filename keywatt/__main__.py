@@ -37,6 +37,7 @@ from keywatt.commands import (
     site,
     status,
     trace,
+    verdicts,
 )
 from keywatt.commands.common import epilogue
 
@@ -46,7 +47,7 @@ _EPILOGUE = epilogue(
     "broker in KEYWATT_BROKER_HOST; then keywatt migrate, keywatt site apply FILE and, "
     "each in a process of its own: keywatt collect, keywatt work, keywatt dashboard.",
     "[bold]To see what becomes of every reading:[/bold] keywatt status; of every "
-    "interval: keywatt completeness",
+    "interval: keywatt completeness; which rules failed: keywatt verdicts",
     "[bold]When something seems wrong:[/bold] keywatt doctor",
 )
 
@@ -77,6 +78,7 @@ probe.add_to(app)
 status.add_to(app)
 trace.add_to(app)
 completeness.add_to(app)
+verdicts.add_to(app)
 edit.add_to(app)
 bill.add_to(app)
 doctor.add_to(app)

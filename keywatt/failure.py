@@ -20,6 +20,7 @@ REFUSALS = (
     ("reports.completeness", "PeriodError"),
     ("reports.exchange.form", "ExchangeError"),
     ("reports.interval_trace", "TraceError"),
+    ("reports.verdicts", "VerdictError"),
     ("simulators.simulator_error", "SimulatorError"),
     ("storage.bills", "BillError"),
     ("storage.master", "UnknownAccountError"),

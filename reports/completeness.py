@@ -140,8 +140,10 @@ def period_of(
     now: datetime,
     first_day: date | None = None,
     last_day: date | None = None,
+    *,
+    usual_days: int = USUAL_DAYS,
 ) -> tuple[date, date]:
-    """Return the period that is meant: the last 30 days, where nothing is said.
+    """Return the period that is meant: the last days, where nothing is said.
 
     Parameters
     ----------
@@ -150,11 +152,12 @@ def period_of(
     now : datetime
     first_day, last_day : date, optional
         What was said.
+    usual_days : int
 
     """
     today = now.date() if account is None else clock_of(account).local_day(now)
     last_day = last_day or (today if first_day is None else max(today, first_day))
-    return first_day or last_day - timedelta(days=USUAL_DAYS - 1), last_day
+    return first_day or last_day - timedelta(days=usual_days - 1), last_day
 
 
 def _of_accounts(

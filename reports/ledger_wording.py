@@ -12,6 +12,11 @@ from reports.texts import WordingError, text
 from reports.wording import sentence
 from reports.writing import ABSENT, Figure, Reader, written
 
+_FLAGS = frozenset({"sum_passes", "reversed", "frozen"})
+"""Figures that are 1 or 0: told as what that means."""
+_LAST = {"ratio": 1, "least_ratio": 2, "limit_ratio": 2} | dict.fromkeys(_FLAGS, 3)
+"""Told after what they come from; what is kept has no order."""
+
 
 def named(kind: str, code: str, reader: Reader) -> str:
     """Name a code: its text is `kind-code`.
@@ -72,11 +77,23 @@ def kind_told(kind: Kind, reader: Reader) -> str:
 
 
 def facts_told(figures: Mapping[str, Figure], reader: Reader) -> tuple[str, ...]:
-    """Write the figures that led to a verdict, each with its name."""
-    return tuple(
-        f"{named('fact', name, reader)} {written(name, value, reader)}"
-        for name, value in figures.items()
-    )
+    """Write the figures that led to a verdict, each with its name; limits come last.
+
+    Examples
+    --------
+    >>> facts_told({"ratio": 9.0, "limit_ratio": 1.8, "highest_kwh": 812.0,
+    ...             "sum_passes": 0.0}, Reader())
+    ('highest 812 kWh', 'ratio 9', 'limit 1.8', 'not confirmed by the register')
+
+    """
+    ordered = sorted(figures, key=lambda name: (_LAST.get(name, 0), name))
+    return tuple(_fact_told(name, figures[name], reader) for name in ordered)
+
+
+def _fact_told(name: str, value: Figure, reader: Reader) -> str:
+    if name in _FLAGS:
+        return named("fact", f"{name}-{'yes' if value else 'no'}", reader)
+    return f"{named('fact', name, reader)} {written(name, value, reader)}"
 
 
 def share_told(percent: float) -> str:

@@ -178,6 +178,7 @@ def _money(value: Figure, reader: Reader) -> str:
 # By the ending of the figure's name; the first that fits.
 _BY_ENDING: tuple[tuple[str, Callable[[Figure, Reader], str]], ...] = (
     ("_kwh", lambda value, _: energy(_float(value))),
+    ("_kwh_a_day", lambda value, _: energy(_float(value))),
     ("_kw", lambda value, _: power(_float(value))),
     ("_percent", lambda value, _: percent(_float(value))),
     ("_money", _money),

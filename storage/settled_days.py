@@ -184,7 +184,7 @@ def load_settled_days(
             rules=rules,
             settled_at=settled_at,
             verdicts=(
-                *(_verdict(one) for one in broken),
+                *(verdict_of(one) for one in broken),
                 *(
                     Verdict(
                         rule=rule,
@@ -203,7 +203,8 @@ def load_settled_days(
     ]
 
 
-def _verdict(one: dict[str, Any]) -> Verdict:  # Any: JSON
+def verdict_of(one: dict[str, Any]) -> Verdict:  # Any: JSON
+    """Return a verdict that was broken, as `verdicts` holds it."""
     return Verdict(
         rule=one["rule"],
         status=Status(one["status"]),

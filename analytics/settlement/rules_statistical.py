@@ -68,6 +68,7 @@ def spike(
             "highest_kwh": float(highest[day]),
             "third_kwh": float(third[day]),
             "ratio": float(ratio[day]),
+            "limit_ratio": rule.ratio,
             "sum_passes": float(sum_passes[day]),
         }
         found.append(span.verdict("spike", status, at, at + 1, figures))
@@ -168,7 +169,13 @@ def usage(each: Daily, span: Span, rule: Usage) -> list[Verdict]:
     np.divide(a_day, reference, out=ratio, where=reference > 0)
     judged = each.judged & ~np.isnan(ratio)
 
-    figures = {"kwh_a_day": a_day, "reference_kwh_a_day": reference, "ratio": ratio}
+    figures = {
+        "kwh_a_day": a_day,
+        "reference_kwh_a_day": reference,
+        "ratio": ratio,
+        "least_ratio": np.full(ratio.shape, rule.low),
+        "limit_ratio": np.full(ratio.shape, rule.high),
+    }
     broken = ~((ratio >= rule.low - _FLOAT) & (ratio <= rule.high + _FLOAT))
     return _by_day("usage", (judged, broken), figures, span, rule)
 
@@ -191,6 +198,7 @@ def peak(each: Daily, span: Span, rule: Peak) -> list[Verdict]:
         "peak_kw": highest / span.hours,
         "previous_kw": previous / span.hours,
         "ratio": ratio,
+        "limit_ratio": np.full(ratio.shape, rule.ratio),
     }
     return _by_day("peak", (judged, ratio > rule.ratio), figures, span, rule)
 

@@ -54,6 +54,7 @@ COMMANDS = [
     ["site", "check"],
     ["status"],
     ["trace"],
+    ["verdicts"],
     ["work"],
 ]
 

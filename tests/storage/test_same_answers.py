@@ -67,6 +67,7 @@ from storage import (
     stored,
     tariffs,
     trace,
+    verdicts,
     watching,
 )
 from storage.database import connect
@@ -277,6 +278,8 @@ def ask_about_settling(ask: Asking) -> None:
     days = [settled_day(day) for day in (NOON.date(), LONG_AGO.date())]
     ask(interval_store.ensure_partitions, LONG_AGO, NOON)
     ask(settled_days.store_settled_days, 1, days)
+    ask(verdicts.load_worst, [1], LONG_AGO.date(), NOON.date())
+    ask(verdicts.load_broken, [1], LONG_AGO.date(), NOON.date(), rule="gap")
     ask(dirty.lock_point, 1)
     ask(dirty.wait_for_point, 1)
     ask(dirty.count_dirty, 1, LONG_AGO.date(), NOON.date())

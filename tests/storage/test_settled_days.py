@@ -8,6 +8,7 @@ from storage.database import connect
 from storage.interval_store import ensure_partitions
 from storage.master import apply_site
 from storage.settled_days import SettledDay, load_settled_days, store_settled_days
+from storage.verdicts import BrokenThen, load_broken, load_worst
 from tests.fix_timescale import Store
 from tests.storage_data import site
 
@@ -104,3 +105,23 @@ def test_the_newest_verdict_stands_though_its_clock_is_behind(conn) -> None:
     store_settled_days(conn, 1, [judged(ENDS + 2 * HOUR, gap)])
     store_settled_days(conn, 1, [judged(ENDS + HOUR, cap)])
     assert load_settled_days(conn, 1, DAY, DAY)[0].broken == (cap,)
+
+
+def test_the_newest_word_on_a_day_says_what_is_broken(conn) -> None:
+    gap = verdict("gap", Status.FAIL, intervals=3)
+    cap = verdict("cap", Status.WARN, highest_kw=12.5)
+    store_settled_days(conn, 1, [judged(ENDS, gap)])
+    store_settled_days(conn, 1, [judged(ENDS + HOUR, cap, gap)])
+    both = [BrokenThen(point_id=1, local_day=DAY, verdict=one) for one in (gap, cap)]
+    said = load_broken(conn, [1, 2], DAY, DAY)
+    assert sorted(said, key=lambda one: -one.verdict.status) == both
+    assert load_broken(conn, [1], DAY, DAY, status=Status.FAIL) == both[:1]
+    assert load_broken(conn, [1], DAY, DAY, rule="cap") == both[1:]
+    assert load_worst(conn, [1, 2], DAY, DAY) == {1: {DAY: Status.FAIL}}
+    store_settled_days(conn, 1, [judged(ENDS + 2 * HOUR, cap)])
+    assert load_broken(conn, [1], DAY, DAY, status=Status.FAIL) == []
+    assert load_worst(conn, [1], DAY, DAY) == {1: {DAY: Status.WARN}}
+    store_settled_days(conn, 1, [judged(ENDS + 3 * HOUR)])
+    assert load_broken(conn, [1], DAY, DAY) == []
+    assert load_worst(conn, [1], DAY, DAY) == {1: {DAY: Status.PASS}}
+    assert load_worst(conn, [2], DAY, DAY) == {}
