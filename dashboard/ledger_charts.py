@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from analytics.completeness.ledger import Category, Unsettled
+from analytics.settlement.verdict import Status
 from dashboard import theme
 from dashboard.chart_parts import Part, layout, title, zoned
 from dashboard.charts import Figure
@@ -22,6 +23,8 @@ _STEPS = (0.05, 0.5)
 """Shares at which a day's colour turns darker."""
 _CELL, _ROW_PX, _EDGE_PX = 0.9, 25, 34
 _MONTHS = {"en": "%b %Y", "zh": "%Y-%m"}
+FAILED_MARK = "<b>!</b>"
+"""Stands on a day on which a rule failed."""
 _NAMED_DAYS = (1, 5, 10, 15, 20, 25, 30)
 QUALITY_COLOUR = {
     Category.MEASURED: theme.MEASURED,
@@ -65,9 +68,14 @@ def calendar_figure(days: Sequence[DayLedger], reader: Reader) -> Figure:
         "width": _CELL,
         "marker": {"color": [colour_of_day(one) for one in days], "line": {"width": 0}},
         "customdata": [one.local_day.isoformat() for one in days],
-        "text": [day_told(one, reader) for one in days],
-        "textposition": "none",
-        "hovertemplate": "%{text}<extra></extra>",
+        "text": [_mark_of(one) for one in days],
+        "textposition": "inside",
+        "insidetextanchor": "middle",
+        "constraintext": "none",
+        "textangle": 0,
+        "insidetextfont": {"color": [_ink_on(one) for one in days], "size": 13},
+        "hovertext": [day_told(one, reader) for one in days],
+        "hovertemplate": "%{hovertext}<extra></extra>",
         **_unchanged_by_choosing(),
     }
     frame = layout(_EDGE_PX + _ROW_PX * len(months), top=4) | {
@@ -92,6 +100,15 @@ def calendar_figure(days: Sequence[DayLedger], reader: Reader) -> Figure:
     return Figure(data=[cells], layout=frame)
 
 
+def _mark_of(one: DayLedger) -> str:
+    return FAILED_MARK if one.worst is Status.FAIL else ""
+
+
+def _ink_on(one: DayLedger) -> str:
+    dark = (theme.ESTIMATED_DAY[-1], *theme.MISSING_DAY[1:])
+    return theme.PAPER if colour_of_day(one) in dark else theme.INK
+
+
 def day_told(one: DayLedger, reader: Reader) -> str:
     """Say in a few lines what became of a day."""
     lines = [f"<b>{day(one.local_day, reader)}</b>"]
@@ -101,6 +118,8 @@ def day_told(one: DayLedger, reader: Reader) -> str:
             name = text(f"category-{category}", reader.language)
             because = _mostly(one, category, reader)
             lines.append(f"{name}: {intervals} / {one.expected}{because}")
+    if one.worst is Status.FAIL:
+        lines.append(text("day-failed", reader.language))
     return "<br>".join(lines)
 
 

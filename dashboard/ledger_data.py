@@ -27,6 +27,7 @@ from reports.day_ledger import DayDetail, day_detail, point_of
 from reports.interval_hour import MeterHour, meter_hours_of
 from reports.interval_trace import IntervalTrace, interval_trace
 from reports.portfolio import account_of
+from reports.verdicts import Verdicts, verdicts_of
 from storage.completeness import is_dirty as day_is_dirty
 
 
@@ -49,6 +50,11 @@ def completeness(code: str, days: int) -> Completeness:
 def completeness_of_all(days: int) -> AllCompleteness:
     """Return what became of the intervals of all whom the user may see."""
     return _completeness_of_all(days, source().manager)
+
+
+def verdicts(code: str, first_day: date, last_day: date) -> Verdicts:
+    """Return which rules were broken at an account; raises as `completeness`."""
+    return _verdicts(code, (first_day, last_day), source().manager)
 
 
 def day(code: str, point: str, local_day: date) -> DayDetail:
@@ -126,6 +132,12 @@ def _completeness(code: str, days: int, manager: str | None) -> Completeness:
 def _completeness_of_all(days: int, manager: str | None) -> AllCompleteness:
     with connection() as conn:
         return counting.last_days_of_all(conn, days, now(), manager=manager)
+
+
+@st.cache_data(ttl=REVIEW_KEPT_S, show_spinner=False, max_entries=50)
+def _verdicts(code: str, period: tuple[date, date], manager: str | None) -> Verdicts:
+    with connection() as conn:
+        return verdicts_of(conn, code, period, manager=manager)
 
 
 @st.cache_data(ttl=TODAY_KEPT_S, show_spinner=False, max_entries=200)

@@ -7,7 +7,7 @@ from html import escape
 from analytics.completeness.ledger import Category, Kind
 from analytics.settlement.verdict import Status, Verdict
 from dashboard.figures import Shown
-from dashboard.ledger_markup import status_tag, table, whole
+from dashboard.ledger_parts import status_tag, table, whole
 from dashboard.phrase import note, said
 from reports.day_ledger import DayDetail, IntervalLine
 from reports.interval_hour import MeterHour
@@ -17,6 +17,7 @@ from reports.texts import text
 from reports.wording import sentence
 from reports.writing import ABSENT, Reader, clock, moment, power
 from storage.edit_records import EditRecord
+from storage.settlement_master import SupplyOutage
 from storage.trace import Version
 
 
@@ -132,16 +133,37 @@ def readings(trace: IntervalTrace, hours: Sequence[MeterHour], reader: Reader) -
         _meter(one, reader) + fared.get(one.meter.serial, note("hour-none", reader))
         for one in trace.meters
     )
-    outages = "".join(
-        note(
-            "outage-told",
-            reader,
-            from_at=one.start,
-            until_at=one.stop,
-        )
-        for one in trace.outages
+    return told or note("meter-none", reader)
+
+
+def circumstances(trace: IntervalTrace, reader: Reader) -> str:
+    """Say what was entered of that time: that supply was off, that the site was closed.
+
+    Empty where nothing was.
+    """
+    parts = [_outage(one, reader) for one in trace.outages]
+    parts += [
+        said("outage-counted", reader, counted_kwh=one.figures["kwh"])
+        for one in trace.verdicts
+        if one.rule == "outage" and one.status > Status.SKIPPED
+    ]
+    if trace.closure is not None:
+        closure = trace.closure
+        who, at = closure.entered_by, closure.entered_at
+        parts.append(said("closure-told", reader, why=closure.reason, who=who, at=at))
+    return "".join(f"<p>{told}</p>" for told in parts)
+
+
+def _outage(one: SupplyOutage, reader: Reader) -> str:
+    return said(
+        f"outage-told-{one.kind}",
+        reader,
+        from_at=one.start,
+        until_at=one.stop,
+        why=one.reason,
+        who=one.entered_by,
+        at=one.entered_at,
     )
-    return outages + (told or note("meter-none", reader))
 
 
 def _meter(traced: TracedMeter, reader: Reader) -> str:

@@ -1,6 +1,6 @@
 """Is anything missing, and why: every expected interval accounted for."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 from psycopg import Connection
@@ -8,6 +8,7 @@ from psycopg.rows import TupleRow
 
 from accounts.account import Account, Point
 from analytics.completeness.ledger import Entries, counts_by_day
+from analytics.settlement.verdict import Status
 from reports.completeness_views import (
     AllCompleteness,
     Completeness,
@@ -18,6 +19,7 @@ from reports.completeness_views import (
 from reports.ledger_entries import Asked, clock_of, ledger_entries
 from reports.portfolio import account_of, accounts_of
 from storage.master import load_points
+from storage.verdicts import load_worst
 
 USUAL_DAYS = 30
 MOST_DAYS = 731
@@ -173,8 +175,9 @@ def _of_accounts(
         for point in own
     ]
     entries = ledger_entries(conn, asked, period, now)
+    worst = load_worst(conn, [one.point_id for one in asked], *period)
     return [
-        _completeness(account, own, entries, period, now)
+        _completeness(account, own, (entries, worst), period, now)
         for account, own in points.items()
     ]
 
@@ -182,11 +185,15 @@ def _of_accounts(
 def _completeness(
     account: Account,
     points: Sequence[Point],
-    entries: dict[int, Entries],
+    known: tuple[dict[int, Entries], Mapping[int, Mapping[date, Status]]],
     period: tuple[date, date],
     now: datetime,
 ) -> Completeness:
-    own = tuple(_point_ledger(point, entries[point.point_id]) for point in points)
+    entries, worst = known
+    own = tuple(
+        _point_ledger(point, entries[point.point_id], worst.get(point.point_id, {}))
+        for point in points
+    )
     return Completeness(
         account=account,
         first_day=period[0],
@@ -197,11 +204,11 @@ def _completeness(
     )
 
 
-def _point_ledger(point: Point, entries: Entries) -> PointLedger:
-    days = tuple(_days(entries))
+def _point_ledger(
+    point: Point, entries: Entries, worst: Mapping[date, Status]
+) -> PointLedger:
+    days = tuple(
+        DayLedger(local_day=day, counts=counts, worst=worst.get(day))
+        for day, counts in zip(entries.days, counts_by_day(entries), strict=True)
+    )
     return PointLedger(point=point, days=days, counts=summed(iter(days)))
-
-
-def _days(entries: Entries) -> Iterable[DayLedger]:
-    for day, counts in zip(entries.days, counts_by_day(entries), strict=True):
-        yield DayLedger(local_day=day, counts=counts)

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from accounts.account import Account, Point
 from analytics.completeness.cause import Cause
 from analytics.completeness.ledger import Category, Count, Kind, Unsettled, total
+from analytics.settlement.verdict import Status
 
 NOT_LOST = frozenset({Cause.NOT_INSTALLED, Cause.PLANNED_OUTAGE})
 """Causes for which nobody has to do anything."""
@@ -107,6 +108,8 @@ class DayLedger(Counted):
     """One local day of a point."""
 
     local_day: date
+    worst: Status | None = None
+    """What the rules said of it, at its worst; None = they did not judge it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,6 +119,11 @@ class PointLedger(Counted):
     point: Point
     days: tuple[DayLedger, ...]
     """Every day of the period."""
+
+    @property
+    def failed_days(self) -> int:
+        """How many of them a rule failed on."""
+        return sum(day.worst is Status.FAIL for day in self.days)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,6 +135,11 @@ class Completeness(Counted):
     last_day: date
     now: datetime
     points: tuple[PointLedger, ...]
+
+    @property
+    def failed_days(self) -> int:
+        """How many days of its points a rule failed on."""
+        return sum(point.failed_days for point in self.points)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

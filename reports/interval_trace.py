@@ -24,7 +24,12 @@ from storage.master import load_account, load_points
 from storage.meter_intervals import load_meter_intervals
 from storage.readings import load_readings
 from storage.settled_days import load_settled_days
-from storage.settlement_master import SupplyOutage, load_outages
+from storage.settlement_master import (
+    ClosedDay,
+    SupplyOutage,
+    load_closure,
+    load_outages,
+)
 from storage.trace import (
     MeterThere,
     RefusedThen,
@@ -94,6 +99,8 @@ class IntervalTrace:
     refused: tuple[RefusedThen, ...]
     outages: tuple[SupplyOutage, ...]
     """Those that touch it."""
+    closure: ClosedDay | None
+    """Why the site was closed on its day."""
     bills: tuple[Bill, ...]
     """Those that pin it."""
 
@@ -153,6 +160,7 @@ def interval_trace(
             )
         ),
         outages=tuple(load_outages(conn, point_id, start, stop)),
+        closure=load_closure(conn, owner.account_id, local_day),
         bills=tuple(
             bill
             for bill in load_bills(conn, owner.account_id)

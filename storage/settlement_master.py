@@ -65,6 +65,22 @@ def list_closures(
         return cur.execute(SELECT_CLOSED, {"account_id": account_id}).fetchall()
 
 
+SELECT_CLOSURE = """
+    SELECT code AS account, local_day AS day, reason, entered_by, entered_at
+      FROM closure JOIN account USING (account_id)
+     WHERE account_id = %(account_id)s AND local_day = %(day)s
+"""
+
+
+def load_closure(
+    conn: Connection[TupleRow], account_id: int, day: date
+) -> ClosedDay | None:
+    """Return why an account's site does not work on a local day; None = it does."""
+    asked = {"account_id": account_id, "day": day}
+    with conn.cursor(row_factory=class_row(ClosedDay)) as cur:
+        return cur.execute(SELECT_CLOSURE, asked).fetchone()
+
+
 SELECT_CLOSURES = """
     SELECT account_id, array_agg(local_day)
       FROM closure

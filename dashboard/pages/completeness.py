@@ -13,9 +13,11 @@ import streamlit as st
 from dashboard import (
     charts,
     data,
+    day_markup,
     ledger_charts,
     ledger_data,
     ledger_markup,
+    ledger_parts,
     markup,
     phrase,
     trace_markup,
@@ -98,6 +100,7 @@ def one_account(code: str) -> None:
     st.html(markup.figures(ledger_markup.figures_of(found, reader)))
     for point in found.points:
         _calendar_card(code, point, reader)
+    _rules_card(found, reader)
     _worst_card(found, reader)
     _download(lambda: as_csv([found]), f"completeness-{code}", reader)
 
@@ -107,7 +110,7 @@ def _head_and_period(
 ) -> int:
     """Draw the head of a view beside the choice of its period, and return that."""
     left, right = st.columns([2, 1], vertical_alignment="bottom")
-    left.html(ledger_markup.head(title, sub, back))
+    left.html(ledger_parts.head(title, sub, back))
     asked = st.query_params.get("days", "")
     usual = next((days for days in PERIODS if str(days) == asked), USUAL_DAYS)
     with right, st.container(horizontal=True, horizontal_alignment="right"):
@@ -132,13 +135,21 @@ def _calendar_card(code: str, point: PointLedger, reader: Reader) -> None:
     with st.container(key=f"card-{key}"):
         st.html(f"<h2>{escape(point.point.name)}</h2>")
         st.html(phrase.note("calendar-note", reader, zone=str(reader.zone)))
-        st.html(ledger_markup.key_of_days(reader))
+        st.html(ledger_markup.key_of_days(point, reader))
 
         def open_day(on: str) -> None:
             asked = {"account": code, "point": point.point.name, "day": on}
             st.query_params.from_dict(asked)
 
         _choosable(ledger_charts.calendar_figure(point.days, reader), key, open_day)
+
+
+def _rules_card(found: Completeness, reader: Reader) -> None:
+    code = found.account.code
+    said = ledger_data.verdicts(code, found.first_day, found.last_day)
+    with st.container(key="card-broken"):
+        st.html(f"<h2>{phrase.said('rules-broken', reader)}</h2>")
+        st.html(ledger_markup.broken_rules(said, reader))
 
 
 def _worst_card(found: Completeness, reader: Reader) -> None:
@@ -162,7 +173,7 @@ def one_day(code: str, point: str, on: date) -> None:
 
         def open_interval(place: str) -> None:
             start = detail.lines[int(place)].start
-            st.query_params["interval"] = ledger_markup.interval_name(start)
+            st.query_params["interval"] = ledger_parts.interval_name(start)
 
         _choosable(figure, f"day-{detail.point.point_id}-{on}", open_interval)
     if chosen is not None:
@@ -171,10 +182,10 @@ def one_day(code: str, point: str, on: date) -> None:
     left, right = st.columns(2, gap="small")
     with left, st.container(key="card-sums", height="stretch"):
         st.html(f"<h2>{phrase.said('day-sums', reader)}</h2>")
-        st.html(ledger_markup.day_sums(detail, reader))
+        st.html(day_markup.sums(detail, reader))
     with right, st.container(key="card-day-rules", height="stretch"):
         st.html(f"<h2>{phrase.said('day-rules', reader)}</h2>")
-        st.html(ledger_markup.day_rules(detail, reader))
+        st.html(day_markup.rules(detail, reader))
 
 
 def _day_head(detail: DayDetail, reader: Reader) -> None:
@@ -182,10 +193,10 @@ def _day_head(detail: DayDetail, reader: Reader) -> None:
     back = phrase.said("back-to-calendar", reader, name=detail.account.name)
     sub = f"{escape(detail.account.name)} · {escape(name)}"
     st.html(
-        ledger_markup.head(
-            day(detail.local_day, reader), sub, (ledger_markup.link(code), back)
+        ledger_parts.head(
+            day(detail.local_day, reader), sub, (ledger_parts.link(code), back)
         )
-        + ledger_markup.beside(detail, reader)
+        + day_markup.beside(detail, reader)
     )
 
 
@@ -206,9 +217,13 @@ def one_interval(detail: DayDetail, place: int, reader: Reader) -> None:
     trace = ledger_data.trace(code, name, line.start)
     st.html(
         f'<h2 class="kw-section">{trace_markup.title(trace, reader)}</h2>'
-        + ledger_markup.beside_interval(detail, place, reader)
+        + day_markup.beside_interval(detail, place, reader)
     )
     st.html(markup.figures(trace_markup.figures(trace, line, reader)))
+    entered = trace_markup.circumstances(trace, reader)
+    if entered:
+        _card("circumstances", entered, reader)
+    _card("rules", trace_markup.rules(trace, reader), reader)
     _card("versions", trace_markup.versions(trace, reader), reader)
     hours = ledger_data.meter_hours(code, name, line.start)
     _card("readings", trace_markup.readings(trace, hours, reader), reader)
@@ -218,7 +233,6 @@ def one_interval(detail: DayDetail, place: int, reader: Reader) -> None:
         _card("refused", trace_markup.refused(trace, reader), reader)
     with right:
         _card("bills", trace_markup.bills(trace, reader), reader)
-    _card("rules", trace_markup.rules(trace, reader), reader)
 
 
 def _card(name: str, content: str, reader: Reader) -> None:

@@ -101,8 +101,9 @@ def _print(found: "IntervalTrace") -> None:
         f"{start:%a %d %b %Y %H:%M} to {stop:%H:%M %Z}"
     )
     _print_versions(console, found)
+    _print_circumstances(console, found)
     for verdict in found.verdicts:
-        _print_verdict(console, verdict)
+        _print_verdict(console, verdict, zone)
     for edit in found.edits:
         undone = (
             f", undone by {edit.undone_by}: {edit.undone_why}" if edit.undone_by else ""
@@ -152,12 +153,33 @@ def _print_versions(console: "Console", found: "IntervalTrace") -> None:
     console.print(table)
 
 
-def _print_verdict(console: "Console", verdict: "Verdict") -> None:
+def _print_circumstances(console: "Console", found: "IntervalTrace") -> None:
+    zone = found.account.time_zone
+    for one in found.outages:
+        since, until = (
+            f"{at.astimezone(zone):%d %b %H:%M}" for at in (one.start, one.stop)
+        )
+        console.print(
+            f"Without supply from {since} to {until} ({one.kind}): {one.reason}; "
+            f"entered by {one.entered_by}.",
+            markup=False,
+            soft_wrap=True,
+        )
+    if found.closure is not None:
+        console.print(
+            f"The site was closed on that day: {found.closure.reason}; entered by "
+            f"{found.closure.entered_by}.",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def _print_verdict(console: "Console", verdict: "Verdict", zone: tzinfo) -> None:
+    from reports.ledger_wording import facts_told
+    from reports.writing import Reader
+
     colours = {"PASS": "green", "SKIPPED": "dim", "WARN": "yellow", "FAIL": "bold red"}
-    figures = ", ".join(
-        f"{name} {figure:.6g}" if isinstance(figure, float) else f"{name} {figure}"
-        for name, figure in verdict.figures.items()
-    )
+    figures = ", ".join(facts_told(verdict.figures, Reader(zone=zone)))
     name = verdict.status.name
     console.print(
         f"[{colours[name]}]{name.lower():8}[/]{verdict.rule:12} {figures}",

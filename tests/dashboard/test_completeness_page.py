@@ -1,16 +1,21 @@
 """The completeness page, from all accounts down to the readings of one interval."""
 
 import re
+from datetime import date
 from html import unescape
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from accounts.supply import Outage
 from dashboard import data
 from storage.bills import pin_bill
+from storage.closures import close
 from storage.database import connect
 from storage.edit_records import load_edits
+from storage.master import load_point
+from storage.outages import add_outage
 from tests.dashboard.lacking import ADDRESS, GAP, LATER, mill
 from tests.dashboard.pages_under_test import configure, html, metrics, run
 from tests.fix_seeded_accounts import NOW as MADE_NOW
@@ -62,6 +67,60 @@ def test_an_account_has_a_calendar_and_its_worst_days(mill) -> None:
     asked = parse_qs(urlsplit(unescape(ways[8])).query)
     assert {name: value for name, (value,) in asked.items()} == ADDRESS
     assert len(page.get("plotly_chart")) == 1
+
+
+def test_the_rules_broken_on_an_account_open_the_trace(mill) -> None:
+    configure(mill.url)
+    page = run("completeness", account="mill")
+    head, gap, *_ = rows(page, "Figures")
+    assert head == ["Day", "Rule", "Figures", "Point"]
+    # Boundaries 3 and 4 were not read.
+    assert gap == [
+        "3 Mar 202600:30 to 01:15",
+        "Gapfailed",
+        "intervals 3",
+        "Main supply",
+    ]
+    ways = re.findall(r'href="([^"]+)"', rows_html(page, "Figures"))
+    asked = parse_qs(urlsplit(unescape(ways[0])).query)
+    opened = {name: value for name, (value,) in asked.items()}
+    assert opened == ADDRESS | {"interval": "2026-03-02T15:30Z"}
+    assert "Days a rule failed: 1" in html(page)
+    assert metrics(page)["Edited"] == ("0 %", "0 quarter-hours")
+    every = rows(run("completeness"), "Days a rule failed")
+    assert every[1][6] == "1"
+
+
+def test_where_no_rule_broke_that_is_said(mill) -> None:
+    with connect(mill.url) as conn:
+        conn.execute("UPDATE settled_day SET verdicts = '[]', worst = 0")
+    configure(mill.url)
+    told = html(run("completeness", account="mill"))
+    assert "All rules held. Days that were judged: 1." in told
+    with connect(mill.url) as conn:
+        conn.execute("DELETE FROM settled_day")
+    data.forget()
+    told = html(run("completeness", account="mill"))
+    assert "The rules have judged no day of this period yet." in told
+
+
+def test_what_was_entered_of_an_interval_is_told(mill) -> None:
+    configure(mill.url)
+    first = INTERVAL | {"interval": "2026-03-02T15:00Z"}
+    assert "Entered of that time" not in html(run("completeness", **first))
+    off = {"kind": "planned", "reason": "New <switch>"}
+    supply = Outage(start=START, stop=START + 2 * QUARTER, **off)
+    with connect(mill.url) as conn:
+        point = load_point(conn, mill.point_id)
+        add_outage(conn, point, supply, by="Jo Park", now=LATER)
+        close(conn, 1, [date(2026, 3, 3)], reason="Stocktaking", by="Li Wei", now=LATER)
+    mill.settle(MADE_NOW)
+    data.forget()
+    told = html(run("completeness", **first))
+    # 25 and 30 kWh were measured while supply was off.
+    assert "Energy was counted in it all the same: 55 kWh." in told
+    assert "Tue 3 Mar 00:30, as planned: “New &lt;switch&gt;”. Entered by Jo" in told
+    assert "The site was closed on that day: “Stocktaking”. Entered by Li Wei" in told
 
 
 def test_a_day_closes_and_says_what_the_rules_said(mill) -> None:

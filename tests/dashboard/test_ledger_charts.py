@@ -1,5 +1,6 @@
 """The calendar and the day as bars: which colour, which height, what each bears."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,7 +10,12 @@ from accounts.account import Point
 from analytics.completeness.ledger import Category, Count, Kind
 from analytics.settlement.verdict import Status
 from dashboard import theme
-from dashboard.ledger_charts import calendar_figure, colour_of_day, day_figure
+from dashboard.ledger_charts import (
+    FAILED_MARK,
+    calendar_figure,
+    colour_of_day,
+    day_figure,
+)
 from reports.completeness_views import DayLedger
 from reports.day_ledger import DayDetail, IntervalLine
 from reports.writing import Reader
@@ -85,7 +91,7 @@ def test_a_calendar_has_a_row_a_month_and_a_cell_a_day() -> None:
     assert list(cells.y[:3]) == ["Jan 2026", "Jan 2026", "Feb 2026"]
     assert list(cells.base[:3]) == [29.55, 30.55, 0.55]
     assert cells.customdata[0] == "2026-01-30"
-    assert cells.text[0] == "<b>30 Jan 2026</b><br>Measured: 96 / 96"
+    assert cells.hovertext[0] == "<b>30 Jan 2026</b><br>Measured: 96 / 96"
     # Drawn from below: the newest month comes first.
     assert list(figure.layout.yaxis.categoryarray) == [
         "Mar 2026",
@@ -95,6 +101,16 @@ def test_a_calendar_has_a_row_a_month_and_a_cell_a_day() -> None:
     assert list(calendar_figure(days, Reader(language="zh")).data[0].y[:1]) == [
         "2026-01"
     ]
+
+
+def test_a_day_on_which_a_rule_failed_is_marked() -> None:
+    days = [
+        replace(ledger((MEASURED, 96), on=date(2026, 1, 30)), worst=worst)
+        for worst in (None, Status.WARN, Status.FAIL)
+    ]
+    (cells,) = calendar_figure(days, Reader()).data
+    assert list(cells.text) == ["", "", FAILED_MARK]
+    assert cells.hovertext[2].endswith("96 / 96<br>A rule failed")
 
 
 def line(place: int, kind: Kind, kwh: float | None) -> IntervalLine:

@@ -28,6 +28,19 @@ def test_it_tells_people(keywatt, url) -> None:
         assert part in said.out
 
 
+def test_what_was_entered_of_that_time_is_told(keywatt, url) -> None:
+    window = ("--from", "2026-03-03T01:00", "--to", "2026-03-03T02:00")
+    said = ("--reason", "Works", "--by", "Li Wei")
+    outage = ("outage", "add", "mill", "Main supply", *window, "--kind", "planned")
+    assert keywatt(*outage, *said, database_url=url).code == 0
+    closure = ("closure", "add", "mill", "2026-03-03", *said)
+    assert keywatt(*closure, database_url=url).code == 0
+    told = keywatt("trace", "mill", "", "2026-03-03 01:05", database_url=url).out
+    off = "Without supply from 03 Mar 01:00 to 03 Mar 02:00 (planned): Works; entered"
+    assert f"{off} by Li Wei.\n" in told
+    assert "The site was closed on that day: Works; entered by Li Wei.\n" in told
+
+
 def test_it_tells_scripts(keywatt, url) -> None:
     moment = (START + 4 * QUARTER + timedelta(minutes=5)).isoformat()
     said = keywatt("trace", "mill", "", moment, "--json", database_url=url)

@@ -245,6 +245,7 @@ def ask_about_entries(ask: Asking) -> None:
     ask(closures.reopen, 1, days[1:], NOON)
     ask(settlement_master.load_closures, 1)
     ask(settlement_master.list_closures)
+    ask(settlement_master.load_closure, 1, NOON.date())
     ask(settlement_master.calendar_of, steel)
     ask(settlement_master.calendars_of, [steel])
     for start in (NOON, LONG_AGO):
