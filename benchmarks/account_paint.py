@@ -31,6 +31,7 @@ from benchmarks.report import Result, report
 from benchmarks.servers import temporary_postgres
 from dashboard.data import Source
 from dashboard.launch import serve
+from keywatt.settling.trial import settle_on_trial
 from storage.database import connect, open_pool
 from storage.health import load_server
 from storage.migrate import migrate
@@ -195,7 +196,12 @@ def _await_port(port: int) -> None:
 def _serve(url: str, port: int) -> None:
     with open_pool(url) as pool:
         serve(
-            Source(connect=pool.connection, now=lambda: NOW, user="benchmark"),
+            Source(
+                connect=pool.connection,
+                now=lambda: NOW,
+                settle_on_trial=settle_on_trial,
+                user="benchmark",
+            ),
             port=port,
         )
 

@@ -26,6 +26,7 @@ from reports import account_review as reviewing
 from reports import meter_views as metering
 from reports import portfolio as standing
 from reports.account_views import AccountReview
+from reports.edit_trial import SettleOnTrial
 from reports.meter_views import MeterView
 from reports.portfolio import Portfolio
 from reports.texts import Language, text
@@ -58,6 +59,8 @@ class Source:
     """Gives a connection for a `with` block: a pool's, or a new one."""
     now: Callable[[], datetime]
     """The time that counts, aware."""
+    settle_on_trial: SettleOnTrial
+    """Tells what days would become; see `reports.edit_trial`."""
     user: str
     """Who acknowledges and plans."""
     manager: str | None = None

@@ -24,6 +24,7 @@ from reports import completeness as counting
 from reports import interval_editing as editing
 from reports.completeness_views import AllCompleteness, Completeness
 from reports.day_ledger import DayDetail, day_detail, point_of
+from reports.edit_trial import Foreseen
 from reports.interval_hour import MeterHour, meter_hours_of
 from reports.interval_trace import IntervalTrace, interval_trace
 from reports.portfolio import account_of
@@ -78,6 +79,25 @@ def is_dirty(code: str, point: str, local_day: date) -> bool:
         account = account_of(conn, code, source().manager)
         point_id = point_of(conn, account, point).point_id
         return day_is_dirty(conn, point_id, local_day)
+
+
+def foresee_edit(
+    code: str, point: str, start: datetime, import_kwh: float, why: str
+) -> Foreseen:
+    """Return what an edit would change and what rules would say; raises as the next."""
+    with connection() as conn, _told():
+        account = account_of(conn, code, source().manager)
+        return editing.foresee_edit(
+            conn,
+            account,
+            point_of(conn, account, point),
+            start,
+            import_kwh,
+            why=why,
+            who=source().user,
+            now=now(),
+            settle=source().settle_on_trial,
+        )
 
 
 def edit_interval(

@@ -151,7 +151,8 @@ def circumstances(trace: IntervalTrace, reader: Reader) -> str:
         closure = trace.closure
         who, at = closure.entered_by, closure.entered_at
         parts.append(said("closure-told", reader, why=closure.reason, who=who, at=at))
-    return "".join(f"<p>{told}</p>" for told in parts)
+    lines = "".join(f"<li>{told}</li>" for told in parts)
+    return f'<ul class="kw-findings">{lines}</ul>' if lines else ""
 
 
 def _outage(one: SupplyOutage, reader: Reader) -> str:
@@ -280,6 +281,17 @@ def edit(one: EditRecord, reader: Reader, *, waits: bool) -> str:
         parts.append(note("edit-waits", reader))
     state = "resolved" if one.undone_at else "acknowledged"
     return f'<div class="kw-alert kw-state-{state}">{"".join(parts)}</div>'
+
+
+def doubts(failed: Sequence[Verdict], figure: str, reader: Reader) -> str:
+    """Say which rules fail with a figure that is not saved yet, each with its own."""
+    lines = "".join(
+        f"<li><b>{escape(named('rule', one.rule, reader))}</b>: "
+        f"{escape(', '.join(facts_told(one.figures, reader)))}</li>"
+        for one in failed
+    )
+    title = said("edit-doubted", reader, kwh_told=figure)
+    return f'<p class="kw-warn">{title}</p><ul class="kw-findings">{lines}</ul>'
 
 
 def bills(trace: IntervalTrace, reader: Reader) -> str:

@@ -11,8 +11,9 @@ from psycopg.rows import TupleRow
 from accounts.account import Account, Point
 from analytics.settlement.edited_values import EditedValues
 from analytics.settlement.intervals import IntArray
-from keywatt.editing import Foreseen, foresee
 from keywatt.settling import Settled, settle_point
+from keywatt.settling.trial import settle_on_trial
+from reports.edit_trial import Foreseen, foresee
 from storage.edits import store_edit, undo_edit
 from storage.intervals import refresh_hourly
 
@@ -125,6 +126,7 @@ def carry_out(
         start_us,
         now,
         change=lambda: change(now, on_trial=True),
+        settle=settle_on_trial,
     )
     if not approve(foreseen):
         return Outcome(foreseen=foreseen, edit_id=None, settled=None)

@@ -10,9 +10,11 @@ from rich.table import Table
 
 from analytics.settlement.verdict import Verdict
 from keywatt.edit_made import Outcome
-from keywatt.editing import EditedInterval, Foreseen
 from meters.reading import from_utc_us
 from reports.billed_difference import Believed
+from reports.edit_trial import EditedInterval, Foreseen
+from reports.ledger_wording import facts_told
+from reports.writing import Reader
 from storage.edit_records import EditSummary
 
 MOST_SHOWN = 24
@@ -106,10 +108,7 @@ def _tell_rules(console: Console, foreseen: Foreseen, zone: tzinfo) -> None:
     said = _joined(zip(foreseen.broken, foreseen.new, strict=True))
     for verdict, is_new in said[:MOST_RULES]:
         name = verdict.status.name
-        figures = ", ".join(
-            f"{key} {value:.6g}" if isinstance(value, float) else f"{key} {value}"
-            for key, value in verdict.figures.items()
-        )
+        figures = ", ".join(facts_told(verdict.figures, Reader(zone=zone)))
         start, stop = (
             f"{from_utc_us(us).astimezone(zone):%d %b %H:%M}"
             for us in (verdict.start_us, verdict.stop_us)

@@ -9,6 +9,7 @@ import socket
 
 from dashboard.data import Source
 from keywatt.settings import Settings
+from keywatt.settling.trial import settle_on_trial
 from storage.database import open_pool
 
 
@@ -33,6 +34,7 @@ def serve(settings: Settings, database_url: str) -> None:
         source = Source(
             connect=pool.connection,
             now=settings.site_clock().now,
+            settle_on_trial=settle_on_trial,
             user=settings.user,
             manager=settings.manager,
             language=settings.language,

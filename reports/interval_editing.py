@@ -6,11 +6,54 @@ import numpy as np
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from accounts.account import Account, Point
 from analytics.settlement.edited_values import EditedValues, EditError
 from meters.reading import utc_us
+from reports.edit_trial import Foreseen, SettleOnTrial, foresee
 from reports.interval_trace import LENGTH
 from storage.edit_records import load_edits
 from storage.edits import store_edit, undo_edit
+
+
+def foresee_edit(
+    conn: Connection[TupleRow],
+    account: Account,
+    point: Point,
+    start: datetime,
+    import_kwh: float,
+    *,
+    why: str,
+    who: str,
+    now: datetime,
+    settle: SettleOnTrial,
+) -> Foreseen:
+    """Say what `edit_interval` would change and what the rules would say of it.
+
+    The connection is rolled back.
+
+    Raises
+    ------
+    EditError
+        It cannot be, or a bill pins it.
+
+    """
+    return foresee(
+        conn,
+        account,
+        point,
+        np.array([utc_us(start)]),
+        now,
+        change=lambda: store_edit(
+            conn,
+            point.point_id,
+            _values(start, import_kwh),
+            reason=why,
+            by=who,
+            at=now,
+            on_trial=True,
+        ),
+        settle=settle,
+    )
 
 
 def edit_interval(
@@ -33,9 +76,12 @@ def edit_interval(
         It cannot be, or a bill pins it.
 
     """
-    start_us = np.array([utc_us(start)])
-    values = EditedValues.of_import(start_us, np.array([import_kwh]))
+    values = _values(start, import_kwh)
     return store_edit(conn, point_id, values, reason=why, by=who, at=now)
+
+
+def _values(start: datetime, import_kwh: float) -> EditedValues:
+    return EditedValues.of_import(np.array([utc_us(start)]), np.array([import_kwh]))
 
 
 def undo(

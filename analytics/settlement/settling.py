@@ -213,15 +213,29 @@ class _Settling:
     def _sum_passes(self, decided: Decided | None) -> BoolArray:
         """Tell of each local day whether a register confirms its intervals.
 
-        What is counted by a register is confirmed by it: it did go on that far.
+        What is counted by a register is confirmed by it: it did go on that far. A
+        highest interval that a person set is confirmed by none.
         """
+        unset = ~self._highest_is_edited()
         if decided is None:
-            return np.ones(self._span.days.size, dtype=np.bool_)
+            return unset
         registers_alone = [
             not decided.by_profile[first:stop].any()
             for first, stop in self._span.day_rows()
         ]
-        return decided.passes | np.array(registers_alone, dtype=np.bool_)
+        return unset & (decided.passes | np.array(registers_alone, dtype=np.bool_))
+
+    def _highest_is_edited(self) -> BoolArray:
+        """Tell of each local day whether its highest interval is a person's."""
+        edited = self._import.state == State.EDITED
+        if not edited.any():
+            return np.zeros(self._span.days.size, dtype=np.bool_)
+        kwh = np.nan_to_num(self._import.kwh, nan=-np.inf)
+        highest = (
+            first + int(kwh[first:stop].argmax())
+            for first, stop in self._span.day_rows()
+        )
+        return np.array([edited[row] for row in highest], dtype=np.bool_)
 
     def _failed(self, verdicts: tuple[Verdict, ...]) -> BoolArray:
         """Tell what breaks a rule; an unusual week may be the new usual one."""

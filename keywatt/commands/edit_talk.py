@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
     from analytics.settlement.intervals import IntArray
     from keywatt.edit_made import Change, Order, Outcome
-    from keywatt.editing import Foreseen
     from reports.edit_file import EditFile
+    from reports.edit_trial import Foreseen
 
 _MOST_TOLD = 20
+_DOUBTED = "Rules fail with it, as told above. {}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,10 @@ class Talk:
     as_json: bool
     question: str = "Store it?"
     done: str = "It is stored as edit {}."
+
+    def question_of(self, foreseen: "Foreseen") -> str:
+        """Return what is asked once it is shown."""
+        return _DOUBTED.format(self.question) if foreseen.doubted else self.question
 
 
 def talk_over(
@@ -49,7 +54,7 @@ def talk_over(
         if talk.as_json:
             return talk.yes
         tell_foreseen(console(), foreseen)
-        return talk.yes or _asked(talk)
+        return talk.yes or _asked(talk.question_of(foreseen))
 
     outcome = carry_out(conn, order, start_us, change, approve=approve)
     if talk.as_json:
@@ -61,9 +66,9 @@ def talk_over(
         print(_stored(outcome, talk))
 
 
-def _asked(talk: Talk) -> bool:
+def _asked(question: str) -> bool:
     try:
-        return typer.confirm(talk.question)
+        return typer.confirm(question)
     except typer.Abort:  # nobody is there to answer
         print("\nNobody answers; --yes does it without asking.", file=sys.stderr)
         return False

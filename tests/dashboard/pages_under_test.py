@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import data
 from dashboard.data import Source
+from keywatt.settling.trial import settle_on_trial
 from storage.database import connect
 from tests.dashboard import made
 
@@ -24,6 +25,7 @@ def configure(url: str = "", *, manager: str | None = None, language="en") -> No
         Source(
             connect=lambda: connect(url),
             now=lambda: made.NOW,
+            settle_on_trial=settle_on_trial,
             user="Mei Tan",
             manager=manager,
             language=language,

@@ -208,6 +208,34 @@ def test_a_person_edits_an_interval_and_undoes_it(mill) -> None:
     assert "Undone by Mei Tan" in html(page)
 
 
+def test_an_absurd_edit_is_asked_about_first(mill) -> None:
+    configure(mill.url)
+    page = edit(run("completeness", **INTERVAL), 451.0, "Read from the log")
+    # 451 kWh in a quarter-hour are 1,804 kW; 3 x 500 kW, and 1.2 times that, is most.
+    assert "Rules would fail with 451 kWh:" in html(page)
+    assert "<b>More than can flow</b>: highest 1,804 kW, limit 1,800 kW" in html(page)
+    page = edit(page, None, "Read from the log")
+    assert "Tick “Save all the same”" in page.error[0].value
+    # Of another figure it is asked anew, whatever was ticked.
+    page.checkbox[0].check()
+    page = edit(page, 452.0, "Read from the log")
+    assert "Rules would fail with 452 kWh:" in html(page)
+    assert (page.checkbox[0].value, edits(mill)) == (False, [])
+    page.checkbox[0].check()
+    page = edit(page, None, "Read from the log")
+    assert "Saved as edit 1 by Mei Tan." in page.success[0].value
+    assert edits(mill)[0].import_kwh == 452
+    assert not page.checkbox
+
+
+def test_a_corrected_figure_is_saved_without_a_question(mill) -> None:
+    configure(mill.url)
+    page = edit(run("completeness", **INTERVAL), 451.0, "Read from the log")
+    page = edit(page, 24.5, "Read from the log")
+    assert "Saved as edit 1 by Mei Tan." in page.success[0].value
+    assert edits(mill)[0].import_kwh == 24.5
+
+
 @pytest.mark.parametrize(
     ("kwh", "why", "told"),
     [

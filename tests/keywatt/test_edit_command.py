@@ -121,6 +121,10 @@ def test_rules_say_beforehand_what_they_would_say(call, point) -> None:
     (cap,) = (one for one in told["rules"] if one["rule"] == "cap")
     assert (cap["status"], cap["new"]) == ("fail", True)
     assert cap["figures"]["highest_kw"] == 1804
+    # After 30 kWh the third is 25: (451 - 25) / 25. No register confirms an edit.
+    (spike,) = (one for one in told["rules"] if one["rule"] == "spike")
+    assert (spike["status"], spike["figures"]["sum_passes"]) == ("fail", 0)
+    assert spike["figures"]["ratio"] == pytest.approx(17.04)
     (interval,) = told["intervals"]
     assert interval["before"]["import_kwh"] == 50
     assert interval["after"]["import_kwh"] == 451
@@ -132,7 +136,20 @@ def test_rules_say_beforehand_what_they_would_say(call, point) -> None:
     shown = call(*SET, FIFTH, "--kwh", "451", *SAID, "--yes", "--settle").out
     assert "fail cap" in " ".join(shown.split())
     again = call(*SET, FIFTH, "--kwh", "452", *SAID, "--yes").out
-    assert "limit_kw 1800, highest_kw 1808 (as before)" in " ".join(again.split())
+    assert "highest 1,808 kW, limit 1,800 kW (as before)" in " ".join(again.split())
+
+
+def test_it_asks_otherwise_where_rules_fail(call, point) -> None:
+    asked = call(*SET, FIFTH, "--kwh", "451", *SAID, answer="n\n")
+    assert "Rules fail with it, as told above. Store it?" in asked.out
+    assert stored(point) == []
+    call(*SET, FIFTH, "--kwh", "451", *SAID, "--yes", "--settle")
+    # It says of another figure that it cannot be either; a sound one is not doubted.
+    again = call(*SET, FIFTH, "--kwh", "452", *SAID, answer="n\n")
+    assert "Rules fail with it" in again.out
+    sound = call(*SET, FIFTH, "--kwh", "49", *SAID, answer="n\n")
+    assert "Store it?" in sound.out
+    assert "Rules fail with it" not in sound.out
 
 
 def test_what_is_missing_may_be_set(call, point) -> None:
@@ -167,7 +184,9 @@ def test_the_same_words_about_many_days_are_said_once(call, point) -> None:
     flat = (*SET, FIRST, "--until", "2026-03-06T00:00", "--kwh", "20", *SAID)
     shown = call(*flat, answer="n\n", now=later).out
     (line,) = (one for one in shown.splitlines() if "flatline" in one)
-    assert "03 Mar 00:00 to 06 Mar 00:00: kwh 20, slots 288" in " ".join(line.split())
+    assert "03 Mar 00:00 to 06 Mar 00:00: energy 20 kWh, intervals 288" in " ".join(
+        line.split()
+    )
     assert "and 264 more; --json lists them all." in shown
 
 

@@ -1,8 +1,8 @@
 """Edits of people, seen before they are made: the same steps, then taken back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import numpy as np
 from psycopg import Connection
@@ -12,9 +12,8 @@ from accounts.account import Account, Point
 from accounts.calendar import SiteCalendar
 from analytics.settlement.edited_values import LENGTH_MIN
 from analytics.settlement.intervals import IntArray, Intervals
-from analytics.settlement.verdict import Verdict
-from keywatt.settling.days import DAY
-from keywatt.settling.trial import settle_on_trial
+from analytics.settlement.judging import DISTRUST
+from analytics.settlement.verdict import Status, Verdict
 from meters.reading import from_utc_us
 from reports.billed_difference import Believed, ChangedInterval, changed, laid
 from storage.dirty import wait_for_point
@@ -24,6 +23,12 @@ from storage.settled_days import load_settled_days
 MOST_TRIED_DAYS = 31
 """Days that are settled to see what they become: more would keep a person waiting."""
 _LENGTH_US = LENGTH_MIN * 60_000_000
+_DAY = timedelta(days=1)
+
+SettleOnTrial = Callable[
+    [Connection[TupleRow], int, Collection[date], datetime], object
+]
+"""Settles days of a point at a time, and commits nothing; how is the caller's."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +53,9 @@ class Foreseen:
     """What rules would say of the edited intervals: warnings and failures."""
     new: tuple[bool, ...]
     """Which of these they do not say already."""
+    doubted: tuple[Verdict, ...]
+    """What a person must mean before it is stored: failures that come by the change,
+    or that say of another figure than before that it cannot be."""
     tried: bool
     """Whether the days were settled on trial; without, no `after` is known."""
 
@@ -60,6 +68,7 @@ def foresee(
     now: datetime,
     *,
     change: Callable[[], object],
+    settle: SettleOnTrial,
 ) -> Foreseen:
     """Make a change, settle its days, look at what they become, and take all back.
 
@@ -75,12 +84,19 @@ def foresee(
         The site's time.
     change
         Stores or undoes an edit; what it raises is passed on.
+    settle
 
     """
     try:
         wait_for_point(conn, point.point_id)
         change()
-        return _foreseen(conn, account, point, start_us, now)
+        return _foreseen(
+            conn,
+            account,
+            point,
+            start_us,
+            lambda days: settle(conn, point.point_id, days, now),
+        )
     finally:
         conn.rollback()
 
@@ -90,35 +106,43 @@ def _foreseen(
     account: Account,
     point: Point,
     start_us: IntArray,
-    now: datetime,
+    settle: Callable[[Collection[date]], object],
 ) -> Foreseen:
     calendar = SiteCalendar(account.time_zone, account.country)
     of_each, _ = calendar.days_and_slots(start_us)
     days: list[date] = np.unique(of_each).astype(object).tolist()
     window = (
-        calendar.day_bounds(days[0] - DAY)[0],
-        calendar.day_bounds(days[-1] + DAY)[1],
+        calendar.day_bounds(days[0] - _DAY)[0],
+        calendar.day_bounds(days[-1] + _DAY)[1],
     )
     before = load_intervals(conn, point.point_id, *window)
     said = _broken(conn, point, days, start_us)
     tried = len(days) <= MOST_TRIED_DAYS
     if tried:
-        settle_on_trial(conn, point.point_id, days, now)
+        settle(days)
     after = load_intervals(conn, point.point_id, *window) if tried else None
     will_say = _broken(conn, point, days, start_us) if tried else ()
-    known = {(one.rule, one.status, one.start_us, one.stop_us) for one in said}
+    known = {_about(one): one.figures for one in said}
     return Foreseen(
         account=account,
         point=point,
         intervals=_edited(np.sort(start_us), before, after),
         beside=_beside(start_us, before, after),
         broken=will_say,
-        new=tuple(
-            (one.rule, one.status, one.start_us, one.stop_us) not in known
+        new=tuple(_about(one) not in known for one in will_say),
+        doubted=tuple(
+            one
             for one in will_say
+            if one.status is Status.FAIL
+            and one.figures != known.get(_about(one))
+            and (_about(one) not in known or one.rule in DISTRUST)
         ),
         tried=tried,
     )
+
+
+def _about(one: Verdict) -> tuple[str, int, int, int]:
+    return one.rule, one.status, one.start_us, one.stop_us
 
 
 def _edited(
