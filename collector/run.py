@@ -177,6 +177,7 @@ class _Collector:
             timeout_s=timeout_s,
             on_drift=self._clocks.note,
             on_events=faring.note,
+            on_stated=faring.note_multiplier,
             store=RecordedIntervals(database_url).store,
             polled=polled,
         )

@@ -3,56 +3,30 @@
 import asyncio
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 
 import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from alerts.meter_clock import LIMIT_S
 from collector.mqtt.broker import BrokerAddress, MqttError
 from collector.mqtt.publish import connected
 from keywatt import embedded
-from keywatt.faring import Faring, load_faring
-from keywatt.lengths import in_words
+from keywatt.check import Check, Verdict
+from keywatt.doctor_meters import examine_meters
 from keywatt.settings import Settings
 from storage.database import DatabaseError, connect, place
 from storage.health import (
     load_backlog,
-    load_meter_health,
     load_outcomes,
     load_refused,
     load_server,
 )
-from storage.watching import load_watched
 
-LATE_AFTER = timedelta(minutes=15)
-"""An interval without a reading in it: nothing can be settled."""
 _WAITING_LONG = timedelta(minutes=10)
 _RECENTLY = timedelta(hours=24)
 _LITTLE_SPACE, _NO_SPACE = 2_000_000_000, 200_000_000
-_MOST_NAMED = 5
-
-
-class Verdict(StrEnum):
-    """How bad it is."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Check:
-    """One thing that was looked at."""
-
-    verdict: Verdict
-    subject: str
-    text: str
-    remedy: str | None = None
 
 
 def examine(settings: Settings, broker: BrokerAddress, now: datetime) -> list[Check]:
@@ -107,127 +81,10 @@ def _server(conn: Connection[TupleRow], url: str) -> Iterator[Check]:
 def _data(conn: Connection[TupleRow], now: datetime, speed: float) -> Iterator[Check]:
     if load_server(conn).pending_migrations:
         return  # the tables asked for below may not be there yet
-    faring = load_faring(conn, now, speed)
-    yield _collectors(faring)
-    yield _meters(conn, now)
-    yield _polling(faring)
-    yield _events(faring)
-    yield _clocks(conn, now)
+    yield from examine_meters(conn, now, speed)
     yield _settling(conn)
     yield _collected(conn, now)
     yield _quarantine(conn, now)
-
-
-def _collectors(faring: Faring) -> Check:
-    gone = [beat for beat in faring.collectors if not faring.is_there(beat)]
-    there = len(faring.collectors) - len(gone)
-    if not gone:
-        text = f"{there} there." if there else "None has said that it is there."
-        return Check(verdict=Verdict.OK, subject="collectors", text=text)
-    named = ", ".join(f"{b.collector} (last {b.beat_at:%Y-%m-%d %H:%M})" for b in gone)
-    return Check(
-        verdict=Verdict.WARN,
-        subject="collectors",
-        text=f"{there} there, not there: {named} UTC.",
-        remedy="Start it again: keywatt collect, under the same KEYWATT_COLLECTOR_NAME",
-    )
-
-
-def _polling(faring: Faring) -> Check:
-    failing = [one for one in faring.troubles if one.text]
-    holes = len(faring.troubles) - len(failing)
-    named = "; ".join(f"{m.serial}: {m.text}" for m in failing[:_MOST_NAMED])
-    sentences = []
-    if failing:
-        sentences.append(f"{len(failing)} are not read now: {named}.")
-    sentences += _not_named(len(failing))
-    if holes:
-        sentences.append(f"{holes} lack quantities of their type.")
-    return Check(
-        verdict=Verdict.WARN if failing else Verdict.OK,
-        subject="polling",
-        text=" ".join(sentences) or "No polled meter is in trouble.",
-        remedy="keywatt status shows them all." if failing else None,
-    )
-
-
-def _not_named(count: int) -> list[str]:
-    """Say that some are not named where there are too many."""
-    left = count - _MOST_NAMED
-    return [f"Not named here: {left}."] if left > 0 else []
-
-
-def _sentences(named: str, count: int) -> str:
-    """Put what names the first of some before how many are not named."""
-    return " ".join([named, *_not_named(count)])
-
-
-def _events(faring: Faring) -> Check:
-    events = faring.events
-    if not events:
-        text = "No meter says that something is wrong with it."
-        return Check(verdict=Verdict.OK, subject="events", text=text)
-    named = ", ".join(f"{one.serial} ({one.code})" for one in events[:_MOST_NAMED])
-    return Check(
-        verdict=Verdict.WARN,
-        subject="events",
-        text=_sentences(f"Meters say so of themselves: {named}.", len(events)),
-        remedy="keywatt status shows them all.",
-    )
-
-
-def _meters(conn: Connection[TupleRow], now: datetime) -> Check:
-    meters = load_meter_health(conn, now)
-    if not meters:
-        return Check(
-            verdict=Verdict.WARN,
-            subject="meters",
-            text="None is entered.",
-            remedy="Run: keywatt site apply FILE",
-        )
-    limit_s = LATE_AFTER.total_seconds()
-    late = [m for m in meters if m.late_s is None or m.late_s > limit_s]
-    if not late:
-        return Check(
-            verdict=Verdict.OK,
-            subject="meters",
-            text=f"All {len(meters)} gave a reading within {in_words(LATE_AFTER)}.",
-        )
-    named = ", ".join(f"{m.serial} ({_since(m.late_s)})" for m in late[:_MOST_NAMED])
-    return Check(
-        verdict=Verdict.WARN,
-        subject="meters",
-        text=_sentences(f"{len(late)} of {len(meters)} are late: {named}.", len(late)),
-        remedy="Is keywatt collect running, and does it reach them? Its log says.",
-    )
-
-
-def _clocks(conn: Connection[TupleRow], now: datetime) -> Check:
-    given = [m for m in load_watched(conn, now) if m.drift_s is not None]
-    off = sorted(((abs(m.drift_s or 0.0), m) for m in given), key=lambda one: -one[0])
-    wrong = [meter for off_s, meter in off if off_s > LIMIT_S]
-    limit = in_words(timedelta(seconds=LIMIT_S))
-    if not wrong:
-        text = f"All {len(given)} that could be compared are within {limit}."
-        return Check(
-            verdict=Verdict.OK,
-            subject="clocks",
-            text=text if given else "No meter's clock could be compared yet.",
-        )
-    named = ", ".join(f"{m.serial} ({_off(m.drift_s)})" for m in wrong[:_MOST_NAMED])
-    count = f"{len(wrong)} of {len(given)}"
-    return Check(
-        verdict=Verdict.WARN,
-        subject="clocks",
-        text=_sentences(f"{count} are off by more than {limit}: {named}.", len(wrong)),
-        remedy="Set the meter's clock: its energy comes into the wrong quarter-hour.",
-    )
-
-
-def _off(drift_s: float | None) -> str:
-    drift_s = drift_s or 0.0
-    how = "ahead" if drift_s > 0 else "behind"
-    return f"{in_words(timedelta(seconds=abs(drift_s)))} {how}"
 
 
 def _settling(conn: Connection[TupleRow]) -> Check:
@@ -307,9 +164,3 @@ def _embedded() -> Check:
         else "keywatt demo has no PostgreSQL and broker of its own here.",
         remedy=None if there else f"To run it, {embedded.INSTALL}",
     )
-
-
-def _since(late_s: float | None) -> str:
-    if late_s is None:
-        return "no reading ever"
-    return f"silent for {in_words(timedelta(seconds=late_s))}"

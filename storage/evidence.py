@@ -17,7 +17,7 @@ from psycopg.rows import TupleRow
 
 from accounts.account import Point
 from accounts.calendar import SiteCalendar
-from analytics.settlement.evidence import Outage, Series
+from analytics.settlement.evidence import Outage, Series, StatedMultiplier
 from meters.quantity import Quantity
 from meters.reading import utc_us
 from storage.binary import energies_of, times_of
@@ -86,6 +86,8 @@ class Entered:
     outages: tuple[Outage, ...]
     rule_sets: str | None
     """As they were entered; None = none were."""
+    stated: tuple[StatedMultiplier, ...]
+    """What its meters state, by time: no person's entry, but asked with them."""
     is_edited: bool
     """Whether any of its intervals is."""
     has_profile: bool
@@ -110,6 +112,11 @@ SELECT_ENTERED = """
            (SELECT array_agg(local_day)
               FROM closure WHERE closure.account_id = point.account_id),
            (SELECT definition FROM rule_sets ORDER BY rule_sets_id DESC LIMIT 1),
+           (SELECT jsonb_agg(jsonb_build_array(meter_id, since_at, multiplier)
+                             ORDER BY since_at)
+              FROM stated_multiplier
+             WHERE meter_id IN (SELECT meter_id FROM installation
+                                 WHERE point_id = %(point_id)s)),
            EXISTS (SELECT FROM interval_edit
                     WHERE point_id = %(point_id)s AND undone_at IS NULL),
            EXISTS (SELECT FROM installation JOIN meter_interval USING (meter_id)
@@ -132,7 +139,7 @@ def load_entered(conn: Connection[TupleRow], point_id: int) -> Entered:
     if row is None:
         raise LookupError(f"There is no point {point_id}.")
     *point, account, zone, country, changes, swaps, outages, closures = row[:13]
-    rule_sets, is_edited, has_profile = row[13:]
+    rule_sets, stated, is_edited, has_profile = row[13:]
     multipliers: dict[int, list[Change]] = defaultdict(list)
     for installation_id, since, multiplier in changes or ():
         moment = datetime.fromisoformat(since)
@@ -150,6 +157,10 @@ def load_entered(conn: Connection[TupleRow], point_id: int) -> Entered:
             Outage(start_us=_us(a), stop_us=_us(b)) for a, b in outages or ()
         ),
         rule_sets=rule_sets,
+        stated=tuple(
+            StatedMultiplier(meter_id=meter_id, since_us=_us(since), value=value)
+            for meter_id, since, value in stated or ()
+        ),
         is_edited=is_edited,
         has_profile=has_profile,
     )

@@ -20,6 +20,7 @@ from storage.meter_events import ToldEvents, store_events
 from storage.meter_troubles import Trouble, store_troubles
 from storage.presence import store_presences
 from storage.reading_store import Written, write_batch
+from storage.stated_multipliers import ToldMultiplier, store_multipliers
 from tests.fix_timescale import Store
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -149,7 +150,7 @@ def tell_presence(store: Store, *presences: Presence) -> None:
 
 
 def tell_faring(store: Store, meter_id: int, at: datetime) -> None:
-    """Store a collector's beat, a meter's trouble, and what it says of itself."""
+    """Store a collector's beat, a meter's trouble, and what it states of itself."""
     beat = CollectorBeat(
         collector="north",
         polls=True,
@@ -164,10 +165,13 @@ def tell_faring(store: Store, meter_id: int, at: datetime) -> None:
         meter_id=meter_id, at=at, events=[("cover-open", "register 7")], raw=b"\0\1"
     )
 
+    states = ToldMultiplier(meter_id=meter_id, at=at, multiplier=80.0)
+
     async def work() -> None:
         async with await connect_async(store.url) as conn:
             await store_beat(conn, beat)
             await store_troubles(conn, [(meter_id, Trouble(since_at=at))], {99})
             await store_events(conn, [told])
+            await store_multipliers(conn, [states])
 
     asyncio.run(work())

@@ -58,6 +58,15 @@ class Outage:
     stop_us: int
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StatedMultiplier:
+    """CT x PT as it was set in a meter that leaves its registers unmultiplied."""
+
+    meter_id: int
+    since_us: int
+    value: float
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Evidence:
     """What is known of one point."""
@@ -82,10 +91,8 @@ class Evidence:
     outages: tuple[Outage, ...] = ()
     edits: Edits | None = None
     """What persons set."""
-    stated: Mapping[str, str] = field(default_factory=dict)
-    """Multiplier, unit, channel as the meter states them."""
-    entered: Mapping[str, str] = field(default_factory=dict)
-    """The same as entered."""
+    stated: tuple[StatedMultiplier, ...] = ()
+    """What the meters say of their transformers, by time."""
 
     def closed(self, span: Span) -> BoolArray:
         """Tell which intervals lie on a day on which the site is closed, shape (n,)."""

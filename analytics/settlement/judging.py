@@ -21,12 +21,13 @@ from analytics.settlement.ruleset import Rule, Rules, Severity
 from analytics.settlement.span import Span
 from analytics.settlement.standstill import Standstill
 from analytics.settlement.verdict import BROKEN, Status, Verdict
+from meters.quantity import Quantity
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
-DISTRUST = ("negative", "cap", "spike", "stalled", "master_data")
+DISTRUST = ("negative", "cap", "spike", "stalled")
 """Rules whose failure means that the figure cannot be."""
 
 
@@ -99,9 +100,8 @@ def _structural(given: Judged) -> Iterable[list[Verdict]]:
         if given.own is not None:
             yield _repeats_of_profile(given.own, span, rules.repeats)
     if _on(rules.master_data):
-        yield structural.master_data(
-            evidence.stated, evidence.entered, span, rules.master_data
-        )
+        fittings = evidence.fittings[Quantity.ENERGY_IMPORT_KWH]
+        yield structural.master_data(evidence.stated, fittings, span, rules.master_data)
     if _on(rules.clock):
         rows = counted.rows
         yield structural.clock(

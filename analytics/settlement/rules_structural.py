@@ -3,12 +3,16 @@
 Each returns what broke it, or one verdict that it held, with the figures.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
+from math import isclose
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from analytics.settlement.evidence import StatedMultiplier
+from analytics.settlement.fitting import Fitting
 from analytics.settlement.given import Rows
 from analytics.settlement.register import BREAKS, Doubtful
 from analytics.settlement.ruleset import (
@@ -30,6 +34,8 @@ _STEADY_US = 5 * _MINUTE_US
 """Lags that differ by less are those of a clock."""
 _KEPT_US = 30 * _MINUTE_US
 """Lags that differ by more are those of a line."""
+_SAME = 1e-6
+"""What a float32 register rounds a ratio by is no difference."""
 
 
 def gap(missing: BoolArray, span: Span, rule: Gap) -> list[Verdict]:
@@ -83,30 +89,70 @@ def overlaps(start_us: IntArray, length_us: int) -> BoolArray:
 
 
 def master_data(
-    stated: Mapping[str, str], entered: Mapping[str, str], span: Span, rule: MasterData
+    stated: Sequence[StatedMultiplier],
+    fittings: Sequence[Fitting],
+    span: Span,
+    rule: MasterData,
 ) -> list[Verdict]:
-    """Compare what the meter states of itself with what was entered, exactly.
+    """Compare the multiplier that meters state with the one entered, as each holds.
+
+    A meter that was given no ratio states 1: that says nothing of its transformers.
 
     Parameters
     ----------
-    stated, entered
-        Multiplier, unit, channel and the like by name; what is not stated is not
-        compared.
+    stated
+        By time, each until the meter states another.
+    fittings
+        Of the register in question.
 
     """
-    compared = [name for name in stated if name in entered]
+    given = [
+        one
+        for fitting in fittings
+        for one in _stated_and_entered(fitting, stated)
+        if one.stated != 1 and span.touched(one.from_us, one.to_us).any()
+    ]
     found = [
-        span.whole(
+        span.verdict(
             "master_data",
             BROKEN[rule.severity],
-            {"what": name, "stated": stated[name], "entered": entered[name]},
+            *_rows(span.touched(one.from_us, one.to_us)),
+            {"stated": one.stated, "entered": one.entered},
         )
-        for name in compared
-        if stated[name] != entered[name]
+        for one in given
+        if not isclose(one.stated, one.entered, rel_tol=_SAME)
     ]
-    if not found and not compared:
+    if not given:
         return [span.whole("master_data", Status.SKIPPED, {})]
-    return found or [span.held("master_data", {"compared": len(compared)})]
+    return found or [span.held("master_data", {"stated": given[-1].stated})]
+
+
+class _Compared(NamedTuple):
+    from_us: int
+    to_us: int
+    stated: float
+    entered: float
+
+
+def _stated_and_entered(
+    fitting: Fitting, stated: Sequence[StatedMultiplier]
+) -> Iterator[_Compared]:
+    """Yield each time of a fitting during which neither changed."""
+    own = [one for one in stated if one.meter_id == fitting.meter_id]
+    stated_until = [*(one.since_us for one in own[1:]), fitting.to_us]
+    entered_until = [*(m.since_us for m in fitting.multipliers[1:]), fitting.to_us]
+    for one, one_until in zip(own, stated_until, strict=False):
+        for other, until in zip(fitting.multipliers, entered_until, strict=True):
+            from_us = max(one.since_us, other.since_us, fitting.from_us)
+            to_us = min(one_until, until, fitting.to_us)
+            if from_us < to_us:
+                yield _Compared(from_us, to_us, one.value, float(other.value))
+
+
+def _rows(touched: BoolArray) -> tuple[int, int]:
+    """Return the first interval and the end (exclusive) of those that are touched."""
+    rows = np.flatnonzero(touched)
+    return int(rows[0]), int(rows[-1]) + 1
 
 
 def clock_offset_s(measured_us: IntArray, received_us: IntArray) -> float | None:

@@ -63,9 +63,10 @@ class Repeats(Rule):
 
 
 class MasterData(Rule):
-    """Multiplier, unit and channel as the meter states them are those entered.
+    """The multiplier that a meter states is the one entered.
 
-    Skipped where a meter states none: what meters say of themselves is not kept yet.
+    Skipped where a meter states none. Unit and channel are the profile's, and what
+    comes in another is refused when it is read.
     """
 
 

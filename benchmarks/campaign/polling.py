@@ -79,6 +79,7 @@ async def _poll(
             timeout_s=_TIMEOUT_S,
             on_drift=lambda _: None,
             on_events=lambda _: None,
+            on_stated=lambda _: None,
         )
         await polls.follow([], meters, {}, {})
         while loop.time() < length_s:

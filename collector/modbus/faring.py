@@ -1,4 +1,4 @@
-"""Tells the database how polled meters fare: what ails them, and what they say.
+"""Tells the database how polled meters fare: what ails them, and what they state.
 
 Only what is new is told. The first time that is all of it: what an earlier collector
 left may be over since.
@@ -11,10 +11,11 @@ from collector.telling import Teller
 from storage.database import connect_async
 from storage.meter_events import ToldEvents, store_events
 from storage.meter_troubles import Trouble, store_troubles
+from storage.stated_multipliers import ToldMultiplier, store_multipliers
 
 TELL_EVERY_S = 10.0
 _MOST_UNTOLD = 10_000
-"""Events that wait while the database is away: of more, the oldest are forgotten."""
+"""That wait while the database is away: of more, the oldest are forgotten."""
 
 
 class Faring(Teller):
@@ -27,10 +28,15 @@ class Faring(Teller):
         """Returns what ails every meter that is to be polled; None: nothing."""
         self._told: dict[int, Trouble | None] = {}
         self._untold: deque[ToldEvents] = deque(maxlen=_MOST_UNTOLD)
+        self._multipliers: deque[ToldMultiplier] = deque(maxlen=_MOST_UNTOLD)
 
     def note(self, told: ToldEvents) -> None:
         """Take what a meter says of itself, whenever that changes."""
         self._untold.append(told)
+
+    def note_multiplier(self, told: ToldMultiplier) -> None:
+        """Take the multiplier that a meter states, whenever that changes."""
+        self._multipliers.append(told)
 
     async def _tell(self) -> None:
         now = dict(self.troubles())
@@ -42,13 +48,16 @@ class Faring(Teller):
         gone = self._told.keys() - now.keys()
         ailing = [(key, one) for key, one in news.items() if one is not None]
         well = {key for key, one in news.items() if one is None} | gone
-        events = list(self._untold)
-        if not (ailing or well or events):
+        events, multipliers = list(self._untold), list(self._multipliers)
+        if not (ailing or well or events or multipliers):
             return
         conn = await connect_async(self._url)
         async with conn, conn.transaction():
             await store_troubles(conn, ailing, well)
             await store_events(conn, events)
+            await store_multipliers(conn, multipliers)
         self._told = now
         for _ in events:
             self._untold.popleft()
+        for _ in multipliers:
+            self._multipliers.popleft()

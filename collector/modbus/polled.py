@@ -16,6 +16,7 @@ from collector.modbus.failure import Failure, MeterError
 from collector.modbus.health import Health
 from collector.modbus.holes import Plan, Words, may_have_holes
 from collector.modbus.identity import Roll, serial_blocks
+from collector.modbus.stated import Stated
 from collector.modbus.sunspec_poll import walked
 from collector.modbus.turns import Asking, Turns
 from collector.parcel import Parcel
@@ -29,6 +30,7 @@ from meters.profile import ModbusProfile, SunspecProfile
 from meters.reading import Reading, Source
 from meters.refusal import Reason, Refusal
 from storage.meter_events import ToldEvents
+from storage.stated_multipliers import ToldMultiplier
 
 log = logging.getLogger(__name__)
 
@@ -84,11 +86,14 @@ class PolledMeter:
     profile: ModbusProfile
     bus: Bus
     plan: Plan
+    stated: Stated
     slow_every: int = SLOW_EVERY
     on_drift: Callable[[ClockDrift], None] = _nobody
     """Told at every read of a meter that has a clock."""
     on_events: Callable[[ToldEvents], None] = _nobody
     """Told whenever what the meter says of itself is new."""
+    on_stated: Callable[[ToldMultiplier], None] = _nobody
+    """Told whenever the meter states another multiplier."""
     store: Store | None = None
     """Takes what a memory says of intervals."""
     newest: datetime | None = None
@@ -114,6 +119,7 @@ class PolledMeter:
             profile=profile,
             bus=bus,
             plan=Plan(profile),
+            stated=Stated.of(profile),
             _who=serial_blocks(profile),
         )
 
@@ -132,6 +138,8 @@ class PolledMeter:
                 told_at = now()
         if is_slow and self._who:
             await self._ask_who(asking)
+        if self.stated.is_due(at_s):
+            await self._ask_multiplier(asking, now, at_s)
         parcel = self._judged(words, now(), told_at)
         self._polls += 1
         return parcel
@@ -196,6 +204,22 @@ class PolledMeter:
                 Failure.WRONG_ANSWER,
             )
         self._serial = said
+
+    async def _ask_multiplier(self, asking: Asking, now: Now, at_s: float) -> None:
+        """Have the meter say what ratio was set in it."""
+        try:
+            words = {b: await self._ask(b, asking) for b in self.stated.blocks}
+            told = self.stated.take(words, at_s)
+        except DecodeError:
+            return
+        except MeterError as exc:
+            if not may_have_holes(exc):
+                raise
+            self.stated.blocks = ()  # this one does not tell
+            return
+        if told is not None:
+            meter_id = self.meter.meter_id
+            self.on_stated(ToldMultiplier(meter_id=meter_id, at=now(), multiplier=told))
 
     def _judged(self, words: Words, at: datetime, told_at: datetime | None) -> Parcel:
         """Decode an answer, and keep it as a reading or as a refusal."""

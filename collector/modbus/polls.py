@@ -15,6 +15,7 @@ from meters.meter import Meter
 from meters.profile import ModbusProfile, ProfileError, load_profile
 from storage.meter_events import ToldEvents
 from storage.meter_troubles import Trouble
+from storage.stated_multipliers import ToldMultiplier
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +36,14 @@ class Polls:
         timeout_s: float,
         on_drift: Callable[[ClockDrift], None],
         on_events: Callable[[ToldEvents], None],
+        on_stated: Callable[[ToldMultiplier], None],
         store: Store | None = None,
         polled: dict[int, PolledMeter] | None = None,
     ) -> None:
         self._group, self._out, self._counts, self._now = group, out, counts, now
         self._timeout_s = timeout_s
         self._on_drift, self._on_events, self._store = on_drift, on_events, store
+        self._on_stated = on_stated
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self.polled: dict[int, PolledMeter] = {} if polled is None else polled
         """Those that are asked, by `meter_id`, for whoever shows how they fare."""
@@ -144,7 +147,7 @@ class Polls:
             )
         polled = PolledMeter.of(meter, profile, bus)
         polled.on_drift, polled.on_events = self._on_drift, self._on_events
-        polled.store = self._store
+        polled.on_stated, polled.store = self._on_stated, self._store
         polled.newest = self._newest.pop(meter.meter_id, None)
         polled.gaps = self._gaps.pop(meter.meter_id, ())
         return polled

@@ -11,7 +11,7 @@ from keywatt.commands.common import AsJson, epilogue, print_json, settings_of
 from keywatt.commands.services import broker_of
 
 if TYPE_CHECKING:
-    from keywatt.doctor import Check
+    from keywatt.check import Check
 
 _EPILOGUE = epilogue(
     "Each line is ok, warn or fail, with what to do about it. The exit code is 1 if "
@@ -27,7 +27,8 @@ def add_to(app: typer.Typer) -> None:
     @app.command("doctor", epilog=_EPILOGUE)
     def doctor(ctx: typer.Context, *, as_json: AsJson = False) -> None:
         """Say what is reachable, migrated, late or refused."""
-        from keywatt.doctor import Verdict, examine
+        from keywatt.check import Verdict
+        from keywatt.doctor import examine
 
         settings = settings_of(ctx)
         checks = examine(settings, broker_of(settings), settings.site_clock().now())

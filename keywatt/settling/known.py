@@ -187,6 +187,7 @@ def _evidence(
         check=_check(master, window, start_us, rules),
         outages=master.outages,
         edits=window.edits,
+        stated=master.stated,
     )
 
 

@@ -11,7 +11,7 @@ from psycopg.rows import TupleRow
 
 from accounts.account import Installation, Point, Role
 from accounts.calendar import SiteCalendar
-from analytics.settlement.evidence import Outage, fittings_of
+from analytics.settlement.evidence import Outage, StatedMultiplier, fittings_of
 from analytics.settlement.fitting import Fitting
 from analytics.settlement.ruleset import Rules, RuleSets, rule_sets_of
 from meters.quantity import Quantity
@@ -41,6 +41,7 @@ class Master:
     check_fittings: Fittings
     most_kw: float | None
     outages: tuple[Outage, ...]
+    stated: tuple[StatedMultiplier, ...]
     rule_sets: RuleSets | None
     is_edited: bool
     """Whether any of its intervals is."""
@@ -94,6 +95,7 @@ def load_master(conn: Connection[TupleRow], point_id: int) -> Master:
         check_fittings=fittings(check),
         most_kw=most_kw,
         outages=entered.outages,
+        stated=entered.stated,
         rule_sets=None if entered.rule_sets is None else _rule_sets(entered.rule_sets),
         is_edited=entered.is_edited,
         has_profile=entered.has_profile,

@@ -108,6 +108,30 @@ def test_without_its_readings_a_swap_is_guessed_and_told(point) -> None:
     assert point.intervals().method.tolist()[4] == "linear"
 
 
+def test_a_meter_that_states_another_ratio_breaks_the_rule_and_keeps_its_energy(
+    point,
+) -> None:
+    # Entered is 1. The meter states 1 until 00:30, which says nothing, then 400/5 = 80.
+    entered(
+        point,
+        "INSERT INTO stated_multiplier VALUES (%(id)s, %(first)s, 1),"
+        " (%(id)s, %(second)s, 80)",
+        id=point.meter_id,
+        first=START,
+        second=START + 2 * QUARTER,
+    )
+    write(point.url, readings_of(point.meter_id, START, np.full(96, 100.0)))
+    point.settle(START + DAY)
+    assert point.kwh() == [25.0] * 96
+    day = point.days()[0]
+    (found,) = (v for v in day.verdicts if v.rule == "master_data")
+    assert found.status is Status.FAIL
+    assert found.figures == {"stated": 80.0, "entered": 1.0}
+    assert (found.start_us - START_US) / 900e6 == 2
+    # No other day leans on what may be 80 times too little.
+    assert point.intervals().firm.tolist() == [True] * 2 + [False] * 94
+
+
 def test_the_check_meter_fills_a_gap_of_the_main_meter(point) -> None:
     check_id = another_meter(point)
     every = readings_of(point.meter_id, START, LOAD_KW)

@@ -64,6 +64,7 @@ from storage import (
     settled_days,
     settlement_master,
     site_alerts,
+    stated_multipliers,
     stored,
     tariffs,
     trace,
@@ -101,6 +102,7 @@ WITHIN = {
     "collector_beats.store_beat": "tests.storage_data.tell_faring",
     "meter_events.store_events": "tests.storage_data.tell_faring",
     "meter_troubles.store_troubles": "tests.storage_data.tell_faring",
+    "stated_multipliers.store_multipliers": "tests.storage_data.tell_faring",
     "other_files.refuse_elsewhere": "site.apply_site",
     "other_files.refuse_shared_address": "site.apply_site",
     "restoring.begin_timescale_restore": "tests.keywatt.test_backup",
@@ -466,6 +468,7 @@ def ask_about_health(ask: Asking) -> None:
     ask(collector_beats.load_beats, NOON)
     ask(collector_beats.note_look, NOON, HOUR)
     ask(meter_troubles.load_troubles)
+    ask(stated_multipliers.load_disagreements, NOON + DAY)
     ask(meter_interval_store.load_starts, 1, LONG_AGO, NOON + DAY)
     ask(meter_events.load_lasting, NOON)
     ask(meter_events.forget_events, NOON)

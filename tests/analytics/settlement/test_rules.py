@@ -1,10 +1,13 @@
 """Every rule of METHODS §2, at its threshold and beyond, with the working shown."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
 from analytics.settlement import ruleset
-from analytics.settlement.evidence import Series
+from analytics.settlement.evidence import Series, StatedMultiplier
+from analytics.settlement.fitting import Multiplier
 from analytics.settlement.given import rows_of
 from analytics.settlement.rules_physical import (
     cap,
@@ -86,19 +89,47 @@ def test_overlap() -> None:
     assert overlaps(starts, QUARTER_US).tolist() == [False, False, True, False]
 
 
+def says(value, minute=0, meter_id=7) -> StatedMultiplier:
+    return StatedMultiplier(meter_id=meter_id, since_us=int(at(minute)), value=value)
+
+
 @pytest.mark.parametrize(
-    ("stated", "status"),
+    ("stated", "status", "figures"),
     [
-        pytest.param({"multiplier": "6000", "unit": "kWh"}, Status.PASS, id="exact"),
-        pytest.param({"multiplier": "600", "unit": "kWh"}, Status.FAIL, id="ratio"),
-        pytest.param({"unit": "MWh"}, Status.FAIL, id="unit"),
-        pytest.param({"channel": "1.8.0"}, Status.SKIPPED, id="nothing to compare"),
+        # 400/5 = 80, x 100 = 8,000; entered is CT 60 x PT 100 = 6,000.
+        pytest.param([says(6000.0)], Status.PASS, {"stated": 6000.0}, id="the same"),
+        pytest.param([says(6000.001)], Status.PASS, None, id="as a float32 has it"),
+        pytest.param(
+            [says(8000.0)], Status.FAIL, {"stated": 8000.0, "entered": 6000.0}, id="not"
+        ),
+        pytest.param([says(1.0)], Status.SKIPPED, {}, id="was given none"),
+        pytest.param(
+            [says(8000.0, meter_id=8)], Status.SKIPPED, {}, id="another meter"
+        ),
+        pytest.param([says(8000.0, minute=1440)], Status.SKIPPED, {}, id="not yet"),
+        pytest.param([], Status.SKIPPED, {}, id="says nothing"),
     ],
 )
-def test_master_data(stated, status) -> None:
-    entered = {"multiplier": "6000", "unit": "kWh"}
-    (found,) = master_data(stated, entered, span(), ruleset.MasterData())
+def test_master_data(stated, status, figures) -> None:
+    (found,) = master_data(stated, [fitting(ratio=6000)], span(), ruleset.MasterData())
     assert found.status is status
+    assert figures is None or found.figures == figures
+
+
+def test_what_a_meter_states_is_held_against_what_was_entered_at_the_time() -> None:
+    # Entered: 60 from the beginning, 80 from 12:00. Stated: 60 until 06:00, then 80.
+    changed = (
+        Multiplier(START_US - DAY_US, Fraction(60)),
+        Multiplier(int(at(720)), Fraction(80)),
+    )
+    (found,) = master_data(
+        [says(60.0, -600), says(80.0, 360)],
+        [fitting(multipliers=changed)],
+        span(),
+        ruleset.MasterData(),
+    )
+    assert (found.start_us, found.stop_us) == (at(360), at(720))
+    assert found.figures == {"stated": 80.0, "entered": 60.0}
 
 
 @pytest.mark.parametrize(

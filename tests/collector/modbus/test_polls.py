@@ -41,6 +41,7 @@ async def polls_into(out: Sluggish) -> AsyncIterator[Callable]:
             timeout_s=0.05,
             on_drift=lambda _drift: None,
             on_events=lambda _told: None,
+            on_stated=lambda _told: None,
         )
 
         async def follow(gone: list[Meter], come: list[Meter]) -> Polls:
