@@ -1,11 +1,17 @@
 """The ratio that was set in a meter reaches the database whenever it changes."""
 
 import asyncio
+from dataclasses import replace
+from datetime import timedelta
 
 from collector.modbus.stated import Stated
 from meters.identity import Ratios, encode_identity
-from storage.database import connect
-from storage.stated_multipliers import load_disagreements
+from storage.database import connect, connect_async
+from storage.stated_multipliers import (
+    ToldMultiplier,
+    load_disagreements,
+    store_multipliers,
+)
 from tests.collector.master import enter_meters
 from tests.collector.modbus.gateway import Unit, gateway, modbus_profile
 from tests.collector.modbus.test_backfill import IMPORT, LOGGER
@@ -13,6 +19,7 @@ from tests.collector.test_run import collecting, now
 from tests.collector.waiting import until
 from tests.fix_broker import HOST
 
+HOUR = timedelta(hours=1)
 STATED = "SELECT multiplier FROM stated_multiplier ORDER BY since_at"
 
 
@@ -55,3 +62,26 @@ def test_a_meter_that_multiplies_itself_is_not_asked() -> None:
     assert em24.ratio_in_meter
     assert not Stated.of(em24).is_due(0.0)
     assert Stated.of(LOGGER).is_due(0.0)
+
+
+def test_the_same_word_again_makes_no_row(database) -> None:
+    (meter,) = enter_meters(database, {"serial": "A"})
+
+    async def run() -> None:
+        async with await connect_async(database) as conn:
+            told = [
+                ToldMultiplier(
+                    meter_id=meter.meter_id, at=now() + n * HOUR, multiplier=m
+                )
+                for n, m in enumerate((80.0, 80.0, 60.0, 80.0))
+            ]
+            await store_multipliers(conn, told)
+            # A meter that was deleted meanwhile states nothing.
+            await store_multipliers(conn, [replace(told[0], meter_id=999)])
+
+    asyncio.run(run())
+    with connect(database) as conn:
+        rows = conn.execute(
+            "SELECT since_at, multiplier FROM stated_multiplier ORDER BY 1"
+        ).fetchall()
+    assert rows == [(now() + n * HOUR, m) for n, m in ((0, 80.0), (2, 60.0), (3, 80.0))]
