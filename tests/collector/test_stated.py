@@ -66,6 +66,7 @@ def test_a_meter_that_multiplies_itself_is_not_asked() -> None:
 
 def test_the_same_word_again_makes_no_row(database) -> None:
     (meter,) = enter_meters(database, {"serial": "A"})
+    hours = [now() + n * HOUR for n in range(4)]
 
     async def run() -> None:
         async with await connect_async(database) as conn:
@@ -73,7 +74,7 @@ def test_the_same_word_again_makes_no_row(database) -> None:
                 ToldMultiplier(
                     meter_id=meter.meter_id, at=now() + n * HOUR, multiplier=m
                 )
-                for n, m in enumerate((80.0, 80.0, 60.0, 80.0))
+                for n, m in zip(hours, (80.0, 80.0, 60.0, 80.0), strict=True)
             ]
             await store_multipliers(conn, told)
             # A meter that was deleted meanwhile states nothing.
@@ -84,4 +85,4 @@ def test_the_same_word_again_makes_no_row(database) -> None:
         rows = conn.execute(
             "SELECT since_at, multiplier FROM stated_multiplier ORDER BY 1"
         ).fetchall()
-    assert rows == [(now() + n * HOUR, m) for n, m in ((0, 80.0), (2, 60.0), (3, 80.0))]
+    assert rows == [(hours[0], 80.0), (hours[2], 60.0), (hours[3], 80.0)]
