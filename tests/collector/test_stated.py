@@ -71,10 +71,8 @@ def test_the_same_word_again_makes_no_row(database) -> None:
     async def run() -> None:
         async with await connect_async(database) as conn:
             told = [
-                ToldMultiplier(
-                    meter_id=meter.meter_id, at=now() + n * HOUR, multiplier=m
-                )
-                for n, m in zip(hours, (80.0, 80.0, 60.0, 80.0), strict=True)
+                ToldMultiplier(meter_id=meter.meter_id, at=at, multiplier=m)
+                for at, m in zip(hours, (80.0, 80.0, 60.0, 80.0), strict=True)
             ]
             await store_multipliers(conn, told)
             # A meter that was deleted meanwhile states nothing.
