@@ -1,11 +1,12 @@
 """Tells people and scripts what bills say, and what is different since."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, tzinfo
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from accounts.account import Account
@@ -33,6 +34,8 @@ class Listed:
     """As it was pinned."""
     change: BillChange | None
     """None = it is what is believed now, or is withdrawn."""
+    days_waiting: int
+    """Point-days of it that wait to be settled: more may be different then."""
 
 
 def _wall(at: datetime, zone: tzinfo) -> str:
@@ -50,7 +53,10 @@ def tell_figures(console: Console, figures: BillFigures) -> None:
     )
     if bill.withdrawn_at is not None:
         at = _wall(bill.withdrawn_at, zone)
-        console.print(f"It was withdrawn at {at} by {bill.withdrawn_by}.", markup=False)
+        why = f": {bill.withdrawn_why}" if bill.withdrawn_why else ""
+        console.print(
+            f"It was withdrawn at {at} by {bill.withdrawn_by}{why}.", markup=False
+        )
     _tell_points(console, figures)
     for part in figures.parts:
         _tell_part(console, part, zone)
@@ -132,6 +138,16 @@ def tell_waiting(days: int) -> None:
         )
 
 
+def tell_bills_waiting(waiting: Mapping[int, int]) -> None:
+    """Say of which bills days wait to be settled, so that more may be different."""
+    for bill_id, days in waiting.items():
+        is_one = days == 1
+        print(
+            f"{days} point-day{' waits' if is_one else 's wait'} to be settled of bill "
+            f"{bill_id}: more may be different once the worker is done."
+        )
+
+
 def figures_as_json(figures: BillFigures) -> dict[str, object]:
     """Return a bill's energy and cost, for scripts; money as text, to the cent."""
     return _bill(figures.bill, figures.account) | {
@@ -181,6 +197,7 @@ def listed_as_json(one: Listed) -> dict[str, object]:
         "import_kwh": one.import_kwh,
         "intervals_changed": change.intervals if change else 0,
         "change_kwh": change.change_kwh if change else 0.0,
+        "days_waiting": one.days_waiting,
     }
 
 
@@ -210,10 +227,16 @@ def tell_bills(console: Console, listed: Sequence[Listed]) -> None:
 
 def _state(one: Listed) -> str:
     if one.bill.withdrawn_by is not None:
-        return f"withdrawn by {one.bill.withdrawn_by}"
-    if one.change is None:
-        return "as billed"
-    return f"[yellow]{one.change.change_kwh:+,.4f} kWh[/] in {one.change.intervals:,}"
+        why = f": {one.bill.withdrawn_why}" if one.bill.withdrawn_why else ""
+        return escape(f"withdrawn by {one.bill.withdrawn_by}{why}")
+    told = "as billed"
+    if one.change is not None:
+        told = f"[yellow]{one.change.change_kwh:+,.4f} kWh[/]"
+        told += f" in {one.change.intervals:,}"
+    if one.days_waiting:
+        days = "day waits" if one.days_waiting == 1 else "days wait"
+        told += f", [yellow]{one.days_waiting} {days} to be settled[/]"
+    return told
 
 
 def tell_difference(

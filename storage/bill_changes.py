@@ -105,3 +105,23 @@ def load_bill_changes(
     asked |= {"start": start, "stop": stop}
     with conn.cursor(row_factory=class_row(BillChange)) as cur:
         return cur.execute(SELECT_CHANGES, asked).fetchall()
+
+
+SELECT_WAITING = """
+    SELECT bill_id, count(DISTINCT (point_id, local_day))
+      FROM billed_period
+      JOIN point USING (account_id)
+      JOIN dirty_point_day USING (point_id)
+     WHERE withdrawn_at IS NULL AND local_day BETWEEN first_day AND last_day
+       AND (%(account_id)s::int IS NULL OR account_id = %(account_id)s)
+     GROUP BY bill_id
+     ORDER BY bill_id
+"""
+
+
+def load_bills_waiting(
+    conn: Connection[TupleRow], account_id: int | None = None
+) -> dict[int, int]:
+    """Return how many point-days of bills wait to be settled, by bill; 0 is absent."""
+    asked = {"account_id": account_id}
+    return dict(conn.execute(SELECT_WAITING, asked).fetchall())

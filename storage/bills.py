@@ -44,6 +44,7 @@ class Bill:
     pinned_at: datetime
     withdrawn_by: str | None
     withdrawn_at: datetime | None
+    withdrawn_why: str | None
 
 
 # Whoever settles a point holds this lock: what is on its way is part of the bill. So
@@ -196,26 +197,28 @@ def sums_of(intervals: Intervals) -> dict[str, float | int | None]:
 
 
 WITHDRAW_BILL = """
-    UPDATE billed_period SET withdrawn_by = %(by)s, withdrawn_at = %(at)s
+    UPDATE billed_period
+       SET withdrawn_by = %(by)s, withdrawn_at = %(at)s, withdrawn_why = %(why)s
      WHERE bill_id = %(bill_id)s AND withdrawn_at IS NULL
     RETURNING bill_id
 """
 
 
 def withdraw_bill(
-    conn: Connection[TupleRow], bill_id: int, *, by: str, at: datetime
+    conn: Connection[TupleRow], bill_id: int, *, why: str, by: str, at: datetime
 ) -> None:
     """Let a bill pin nothing any more; it is kept.
 
     Raises
     ------
     BillError
-        There is no such bill, it is withdrawn already, or nobody is named.
+        There is no such bill, it is withdrawn already, or who and why are not said.
 
     """
-    if not by.strip():
-        raise BillError(f"Withdrawing bill {bill_id} needs a name of who; give one.")
-    asked = {"bill_id": bill_id, "by": by, "at": at}
+    for what, said in (("reason", why), ("name of who", by)):
+        if not said.strip():
+            raise BillError(f"Withdrawing bill {bill_id} needs a {what}; give one.")
+    asked = {"bill_id": bill_id, "by": by, "at": at, "why": why.strip()}
     if conn.execute(WITHDRAW_BILL, asked).fetchone() is None:
         raise BillError(f"There is no bill {bill_id} that is not withdrawn already.")
 
@@ -224,7 +227,8 @@ SELECT_BILLS = """
     SELECT bill_id, account_id, first_day, last_day,
            day_begins(first_day, time_zone) AS starts_at,
            day_begins(last_day + 1, time_zone) AS stops_at,
-           as_of, note, pinned_by, pinned_at, withdrawn_by, withdrawn_at
+           as_of, note, pinned_by, pinned_at, withdrawn_by, withdrawn_at,
+           withdrawn_why
       FROM billed_period JOIN account USING (account_id)
      WHERE (%(account_id)s::int IS NULL OR account_id = %(account_id)s)
        AND (%(bill_id)s::int IS NULL OR bill_id = %(bill_id)s)

@@ -50,7 +50,7 @@ def load_sittings(
 SELECT_NO_SUPPLY = """
     SELECT point_id, start, stop, kind = 'planned', reason
       FROM supply_outage
-     WHERE point_id = ANY(%(point_ids)s)
+     WHERE point_id = ANY(%(point_ids)s) AND removed_at IS NULL
        AND start < %(stop)s AND supply_outage.stop > %(start)s
      ORDER BY point_id, start
 """

@@ -1,5 +1,8 @@
 """Entering the days on which a site alone does not work, and taking them back.
 
+What is taken back stays, with who, when and why, and counts no longer. Days that were
+judged before are not judged again: what a person knows of the past is no news to tell.
+
 Errors: `storage.settlement_master.EntryError`, one sentence.
 """
 
@@ -9,23 +12,24 @@ from datetime import date, datetime
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from storage.judging import judge_again
+from storage.judging import judge_no_past
 from storage.marking import mark_time
-from storage.settlement_master import EntryError, list_closures
+from storage.settlement_master import REASON_CHANGED, EntryError
 
-UPSERT_CLOSURE = """
-    INSERT INTO closure AS old (account_id, local_day, reason, entered_by, entered_at)
-    VALUES (%(account_id)s, %(local_day)s, %(reason)s, %(entered_by)s,
-            coalesce(%(now)s, now()))
-    ON CONFLICT (account_id, local_day) DO UPDATE
-       SET reason = excluded.reason, entered_by = excluded.entered_by,
-           entered_at = excluded.entered_at
-     WHERE old.reason <> excluded.reason
-    RETURNING xmax = 0
+INSERT_CLOSURE = """
+    INSERT INTO closure (account_id, local_day, reason, entered_by, entered_at)
+    VALUES (%(account_id)s, %(local_day)s, %(reason)s, %(by)s, coalesce(%(now)s, now()))
+    ON CONFLICT DO NOTHING
+    RETURNING closure_id
 """
-DELETE_CLOSURE = """
-    DELETE FROM closure
+# Of another reason than the one that is given, where one is.
+REMOVE_CLOSURE = """
+    UPDATE closure
+       SET removed_by = %(by)s, removed_at = coalesce(%(now)s, now()),
+           removed_why = %(why)s
      WHERE account_id = %(account_id)s AND local_day = %(local_day)s
+       AND removed_at IS NULL AND reason IS DISTINCT FROM %(reason)s
+    RETURNING closure_id
 """
 
 SELECT_BOUNDS = """
@@ -47,8 +51,9 @@ def close(
 ) -> int:
     """Enter local days on which a site does not work.
 
-    A day that is entered already gets another reason; with the same one, nothing is
-    written. Returns how many point-days are settled again: a reason alone is no cause.
+    A day that is entered already gets another reason, and the earlier one is kept; with
+    the same one, nothing is written. Returns how many point-days are settled again: a
+    reason alone is no cause.
     """
     marked = 0
     with conn.transaction():
@@ -57,11 +62,13 @@ def close(
                 "account_id": account_id,
                 "local_day": day,
                 "reason": reason,
-                "entered_by": by,
+                "by": by,
                 "now": now,
+                "why": REASON_CHANGED,
             }
-            made = conn.execute(UPSERT_CLOSURE, row).fetchone()
-            if made is not None and made[0]:
+            was = conn.execute(REMOVE_CLOSURE, row).fetchone()
+            made = conn.execute(INSERT_CLOSURE, row).fetchone()
+            if made is not None and was is None:
                 marked += _mark(conn, account_id, day, now)
     return marked
 
@@ -70,6 +77,9 @@ def reopen(
     conn: Connection[TupleRow],
     account_id: int,
     days: Iterable[date],
+    *,
+    reason: str,
+    by: str,
     now: datetime | None = None,
 ) -> int:
     """Take back closures; return how many point-days are settled again.
@@ -77,20 +87,22 @@ def reopen(
     Raises
     ------
     EntryError
-        On one of the days, the site is not closed; nothing is taken back then.
+        On one of the days, the site is not closed, or no reason is given; nothing is
+        taken back then.
 
     """
+    if not reason.strip():
+        raise EntryError("Removing a closure needs a reason; give one.")
+    row = {"account_id": account_id, "by": by, "now": now, "why": reason.strip()}
     marked = 0
     with conn.transaction():
-        closed = {one.day for one in list_closures(conn, account_id)}
         for day in days:
-            if day not in closed:
+            asked = row | {"local_day": day, "reason": None}
+            if conn.execute(REMOVE_CLOSURE, asked).fetchone() is None:
                 raise EntryError(
                     f"There is no closure on {day} to remove; “keywatt closure list”"
                     " shows those that are entered."
                 )
-            row = {"account_id": account_id, "local_day": day}
-            conn.execute(DELETE_CLOSURE, row)
             marked += _mark(conn, account_id, day, now)
     return marked
 
@@ -98,10 +110,10 @@ def reopen(
 def _mark(
     conn: Connection[TupleRow], account_id: int, day: date, now: datetime | None
 ) -> int:
-    """Have a day of all points of an account settled, and judged, again."""
+    """Have a day of all points of an account settled again."""
     asked = {"account_id": account_id, "day": day}
     marked = 0
     for point_id, start, stop in conn.execute(SELECT_BOUNDS, asked).fetchall():
         marked += mark_time(conn, point_id, start, stop, now)
-        judge_again(conn, point_id, start)
+        judge_no_past(conn, point_id, start)
     return marked

@@ -108,9 +108,11 @@ SELECT_ENTERED = """
               FROM swap_reading JOIN installation USING (installation_id)
              WHERE point_id = %(point_id)s),
            (SELECT jsonb_agg(jsonb_build_array(start, stop) ORDER BY start)
-              FROM supply_outage WHERE point_id = %(point_id)s),
+              FROM supply_outage
+             WHERE point_id = %(point_id)s AND removed_at IS NULL),
            (SELECT array_agg(local_day)
-              FROM closure WHERE closure.account_id = point.account_id),
+              FROM closure
+             WHERE closure.account_id = point.account_id AND removed_at IS NULL),
            (SELECT definition FROM rule_sets ORDER BY rule_sets_id DESC LIMIT 1),
            (SELECT jsonb_agg(jsonb_build_array(meter_id, since_at, multiplier)
                              ORDER BY since_at)

@@ -33,14 +33,29 @@ def store_judged_to(conn: Connection[TupleRow], point_id: int, to: datetime) -> 
 
 
 JUDGE_AGAIN = """
-    UPDATE judged SET judged_to = %(start)s
-     WHERE point_id = %(point_id)s AND judged_to > %(start)s
+    UPDATE judged SET judged_to = greatest(%(start)s, not_before)
+     WHERE point_id = %(point_id)s AND judged_to > greatest(%(start)s, not_before)
 """
 
 
 def judge_again(conn: Connection[TupleRow], point_id: int, start: datetime) -> None:
     """Have a point's load judged again from the interval that starts at `start`."""
     conn.execute(JUDGE_AGAIN, {"point_id": point_id, "start": start})
+
+
+JUDGE_NO_PAST = """
+    UPDATE judged SET not_before = greatest(judged_to, not_before)
+     WHERE point_id = %(point_id)s AND judged_to > %(start)s
+"""
+
+
+def judge_no_past(conn: Connection[TupleRow], point_id: int, start: datetime) -> None:
+    """Let what is judged of a point by now stay so, if `start` lies within it.
+
+    For what a person enters about the past: it settles days again, and opens no alert
+    about a time of which that person knows already.
+    """
+    conn.execute(JUDGE_NO_PAST, {"point_id": point_id, "start": start})
 
 
 # The next interval of a point is [next_start, next_stop). A point without a settled

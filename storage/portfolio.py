@@ -163,7 +163,7 @@ class UnusualSpan:
     ends_at: datetime | None
     """None = still going on."""
     planned: bool
-    """A planned change; otherwise an alert."""
+    """A planned change, or time without supply; otherwise an alert."""
 
 
 SELECT_UNUSUAL = """
@@ -175,13 +175,17 @@ SELECT_UNUSUAL = """
     SELECT point_id, starts_at, ends_at, true
       FROM planned_change
      WHERE point_id = ANY(%(point_ids)s) AND ends_at > %(start)s
+    UNION ALL
+    SELECT point_id, start, stop, true
+      FROM supply_outage
+     WHERE point_id = ANY(%(point_ids)s) AND stop > %(start)s AND removed_at IS NULL
 """
 
 
 def load_unusual(
     conn: Connection[TupleRow], point_ids: Sequence[int], start: datetime
 ) -> list[UnusualSpan]:
-    """Return deviation alerts and planned changes that reach beyond `start`."""
+    """Return alerts, planned changes and outages that reach beyond `start`."""
     asked = {"point_ids": list(point_ids), "start": start}
     with conn.cursor(row_factory=class_row(UnusualSpan)) as cur:
         return cur.execute(SELECT_UNUSUAL, asked).fetchall()

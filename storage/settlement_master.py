@@ -1,5 +1,7 @@
 """What people enter for settlement besides meters: closures, time without supply.
 
+What is taken back stays, with who, when and why; it counts no longer.
+
 EntryError      what was entered cannot be: one sentence with the remedy
 """
 
@@ -19,6 +21,12 @@ class EntryError(ValueError):
     """What was entered cannot be; the text is one sentence for people."""
 
 
+REASON_CHANGED = "reason-changed"
+"""Why something was taken back that holds on for another reason."""
+LEFT_FILE = "left-site-file"
+"""Why something was taken back that a site file no longer says."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClosedDay:
     """A local day on which a site alone does not work."""
@@ -29,6 +37,11 @@ class ClosedDay:
     reason: str
     entered_by: str
     entered_at: datetime
+    removed_by: str | None = None
+    """None = it counts; else with the two below."""
+    removed_at: datetime | None = None
+    removed_why: str | None = None
+    """A person's words, or one of the codes above."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,28 +60,39 @@ class SupplyOutage:
     reason: str
     entered_by: str
     entered_at: datetime
+    removed_by: str | None = None
+    """None = it counts; as for `ClosedDay`."""
+    removed_at: datetime | None = None
+    removed_why: str | None = None
 
 
 SELECT_CLOSED = """
-    SELECT code AS account, local_day AS day, reason, entered_by, entered_at
+    SELECT code AS account, local_day AS day, reason, entered_by, entered_at,
+           removed_by, removed_at, removed_why
       FROM closure JOIN account USING (account_id)
-     WHERE %(account_id)s::int IS NULL OR account_id = %(account_id)s
-     ORDER BY code, local_day
+     WHERE (%(account_id)s::int IS NULL OR account_id = %(account_id)s)
+       AND (%(removed_too)s OR removed_at IS NULL)
+     ORDER BY code, local_day, closure_id
 """
 
 
 def list_closures(
-    conn: Connection[TupleRow], account_id: int | None = None
+    conn: Connection[TupleRow],
+    account_id: int | None = None,
+    *,
+    removed_too: bool = False,
 ) -> list[ClosedDay]:
     """Return the closures of an account, or of all, by account and day."""
+    asked = {"account_id": account_id, "removed_too": removed_too}
     with conn.cursor(row_factory=class_row(ClosedDay)) as cur:
-        return cur.execute(SELECT_CLOSED, {"account_id": account_id}).fetchall()
+        return cur.execute(SELECT_CLOSED, asked).fetchall()
 
 
 SELECT_CLOSURE = """
     SELECT code AS account, local_day AS day, reason, entered_by, entered_at
       FROM closure JOIN account USING (account_id)
      WHERE account_id = %(account_id)s AND local_day = %(day)s
+       AND removed_at IS NULL
 """
 
 
@@ -84,7 +108,7 @@ def load_closure(
 SELECT_CLOSURES = """
     SELECT account_id, array_agg(local_day)
       FROM closure
-     WHERE account_id = ANY(%(account_ids)s)
+     WHERE account_id = ANY(%(account_ids)s) AND removed_at IS NULL
      GROUP BY account_id
 """
 
@@ -129,7 +153,8 @@ def _closures(
 
 SELECT_OUTAGES = """
     SELECT outage_id, account.code AS account, point_id, point.name AS point, start,
-           stop, kind, reason, entered_by, entered_at
+           stop, kind, reason, entered_by, entered_at, removed_by, removed_at,
+           removed_why
       FROM supply_outage
       JOIN point USING (point_id)
       JOIN account USING (account_id)
@@ -138,6 +163,7 @@ SELECT_OUTAGES = """
        AND (%(outage_id)s::int IS NULL OR outage_id = %(outage_id)s)
        AND (%(start)s::timestamptz IS NULL OR stop > %(start)s)
        AND (%(stop)s::timestamptz IS NULL OR start < %(stop)s)
+       AND (%(removed_too)s OR removed_at IS NULL)
      ORDER BY start, outage_id
 """
 
@@ -157,6 +183,7 @@ def list_outages(
     outage_id: int | None = None,
     start: datetime | None = None,
     stop: datetime | None = None,
+    removed_too: bool = False,
 ) -> list[SupplyOutage]:
     """Return the time without supply that was entered, by its start.
 
@@ -167,6 +194,8 @@ def list_outages(
         Only of that account, of that point, or that one.
     start, stop : datetime or None
         Only what falls into [start, stop); None = no such bound.
+    removed_too : bool
+        Also what was taken back.
 
     """
     asked = {
@@ -175,6 +204,7 @@ def list_outages(
         "outage_id": outage_id,
         "start": start,
         "stop": stop,
+        "removed_too": removed_too,
     }
     with conn.cursor(row_factory=class_row(SupplyOutage)) as cur:
         return cur.execute(SELECT_OUTAGES, asked).fetchall()

@@ -20,8 +20,8 @@ from meters.quantity import Quantity
 from storage.closures import close, reopen
 from storage.dirty import REACH_MIN
 from storage.marking import mark_noted, mark_time
-from storage.outages import insert_outage, remove_outage
-from storage.settlement_master import list_closures, list_outages
+from storage.outages import change_reason, insert_outage, remove_outage
+from storage.settlement_master import LEFT_FILE, list_closures, list_outages
 from storage.site_installations import Sitting
 
 FROM_FILE = " (site file)"
@@ -173,17 +173,11 @@ def apply_closures(
     reasons = {day: each.reason for each in entered for day in each.days()}
     stored = list_closures(conn, account_id)
     ours = {one.day for one in stored if one.entered_by.endswith(FROM_FILE)}
-    reopen(conn, account_id, sorted(ours - reasons.keys()), entering.now)
+    by, now = entering.by, entering.now
+    left = sorted(ours - reasons.keys())
+    reopen(conn, account_id, left, reason=LEFT_FILE, by=by, now=now)
     for day, reason in reasons.items():
-        close(conn, account_id, [day], reason=reason, by=entering.by, now=entering.now)
-
-
-SET_REASON = """
-    UPDATE supply_outage
-       SET reason = %(reason)s, entered_by = %(by)s,
-           entered_at = coalesce(%(now)s, now())
-     WHERE outage_id = %(outage_id)s
-"""
+        close(conn, account_id, [day], reason=reason, by=by, now=now)
 
 
 def apply_outages(
@@ -200,16 +194,14 @@ def apply_outages(
     wanted: dict[tuple[datetime, datetime, str], Outage] = {
         (one.start, one.stop, one.kind): one for one in entered
     }
-    said = {"by": entering.by, "now": entering.now}
+    by, now = entering.by, entering.now
     for when, there in stored.items():
         if not there.entered_by.endswith(FROM_FILE):
             continue
         outage = wanted.get(when)
         if outage is None:
-            remove_outage(conn, there.outage_id, entering.now)
+            remove_outage(conn, there.outage_id, reason=LEFT_FILE, by=by, now=now)
         elif outage.reason != there.reason:
-            row = {"outage_id": there.outage_id, "reason": outage.reason}
-            conn.execute(SET_REASON, row | said)
+            change_reason(conn, there, outage, by=by, now=now)
     for when in wanted.keys() - stored.keys():
-        outage = wanted[when]
-        insert_outage(conn, point_id, outage, by=entering.by, now=entering.now)
+        insert_outage(conn, point_id, wanted[when], by=by, now=now)

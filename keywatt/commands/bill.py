@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from keywatt.commands.common import AsJson, console, epilogue, print_json
-from keywatt.commands.entering import By, ForAccount, entry, who
+from keywatt.commands.entering import By, ForAccount, Reason, entry, who
 
 if TYPE_CHECKING:
     from datetime import date
@@ -30,7 +30,7 @@ _EPILOGUE = epilogue(
         "keywatt bill list steel",
         "keywatt bill show 3",
         "keywatt bill differences steel --json",
-        "keywatt bill withdraw 3",
+        "keywatt bill withdraw 3 --reason 'The tariff was another'",
     ),
 )
 First = Annotated[
@@ -127,8 +127,9 @@ def _add_list(family: typer.Typer) -> None:
     ) -> None:
         """List the bills, which of them differ now, and those that are withdrawn."""
         from keywatt.bill_told import Listed, listed_as_json, tell_bills
-        from storage.bill_changes import load_bill_changes
+        from storage.bill_changes import load_bill_changes, load_bills_waiting
         from storage.bills import load_billed_kwh, load_bills
+        from storage.dirty import mark_touched
         from storage.master import load_accounts
 
         with entry(ctx) as (conn, _):
@@ -136,6 +137,8 @@ def _add_list(family: typer.Typer) -> None:
             bills = load_bills(conn, asked)
             kwh = load_billed_kwh(conn, [one.bill_id for one in bills])
             changes = {one.bill_id: one for one in load_bill_changes(conn, asked)}
+            mark_touched(conn)
+            waiting = load_bills_waiting(conn, asked)
             owners = {one.account_id: one for one in load_accounts(conn)}
         listed = [
             Listed(
@@ -143,6 +146,7 @@ def _add_list(family: typer.Typer) -> None:
                 account=owners[one.account_id],
                 import_kwh=kwh.get(one.bill_id),
                 change=changes.get(one.bill_id),
+                days_waiting=waiting.get(one.bill_id, 0),
             )
             for one in bills
         ]
@@ -181,13 +185,21 @@ def _add_differences(family: typer.Typer) -> None:
         ctx: typer.Context, account: OnlyAccount = None, *, as_json: AsJson = False
     ) -> None:
         """Tell which bills are not what is believed now, interval by interval."""
-        from keywatt.bill_told import difference_as_json, tell_difference
+        from keywatt.bill_told import (
+            difference_as_json,
+            tell_bills_waiting,
+            tell_difference,
+        )
         from reports.billed_difference import billed_difference
-        from storage.bill_changes import load_bill_changes
+        from storage.bill_changes import load_bill_changes, load_bills_waiting
+        from storage.dirty import mark_touched
         from storage.master import load_accounts
 
         with entry(ctx) as (conn, _):
-            changes = load_bill_changes(conn, _account_id(conn, account))
+            asked = _account_id(conn, account)
+            changes = load_bill_changes(conn, asked)
+            mark_touched(conn)
+            waiting = load_bills_waiting(conn, asked)
             found = [billed_difference(conn, one.bill_id) for one in changes]
             owners = {one.account_id: one for one in load_accounts(conn)}
         if as_json:
@@ -199,19 +211,27 @@ def _add_differences(family: typer.Typer) -> None:
                 tell_difference(console(), one, owners[one.bill.account_id])
         else:
             print("Every bill is what is believed now.")
+        if not as_json:
+            tell_bills_waiting(waiting)
 
 
 def _add_withdraw(family: typer.Typer) -> None:
     @family.command("withdraw", epilog=_EPILOGUE)
     def withdraw(
-        ctx: typer.Context, bill_id: BillId, *, by: By = None, as_json: AsJson = False
+        ctx: typer.Context,
+        bill_id: BillId,
+        *,
+        reason: Reason,
+        by: By = None,
+        as_json: AsJson = False,
     ) -> None:
         """Let a bill pin nothing any more; it stays in the list."""
         from storage.bills import withdraw_bill
 
         with entry(ctx) as (conn, now):
-            withdraw_bill(conn, bill_id, by=who(by), at=now)
+            withdraw_bill(conn, bill_id, why=reason, by=who(by), at=now)
         if as_json:
-            print_json({"bill_id": bill_id, "withdrawn_by": who(by)})
+            told = {"withdrawn_by": who(by), "withdrawn_why": reason}
+            print_json({"bill_id": bill_id} | told)
         else:
             print(f"Bill {bill_id} is withdrawn; its days can be edited and billed.")

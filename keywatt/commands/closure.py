@@ -2,7 +2,6 @@
 
 # ruff: noqa: PLC0415 - rooms are imported when a command runs: help must be quick
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,15 +11,19 @@ from keywatt.commands.entering import (
     By,
     ForAccount,
     Reason,
+    WithRemoved,
     bills_told,
     entry,
+    entry_as_json,
     settled_again,
+    steps_told,
     who,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import date
+    from zoneinfo import ZoneInfo
 
     from accounts.supply import Closure
     from storage.settlement_master import ClosedDay
@@ -33,7 +36,8 @@ _EPILOGUE = epilogue(
     examples=(
         "keywatt closure add steel 2026-08-10 --to 2026-08-14 --reason 'Works holiday'",
         "keywatt closure list steel",
-        "keywatt closure remove steel 2026-08-14",
+        "keywatt closure list --all",
+        "keywatt closure remove steel 2026-08-14 --reason 'They worked after all'",
     ),
 )
 Day = Annotated[str, typer.Argument(metavar="DAY", help="Such as 2026-08-10.")]
@@ -78,19 +82,25 @@ def add_to(app: typer.Typer) -> None:
 
     @family.command("list", epilog=_EPILOGUE)
     def show(
-        ctx: typer.Context, account: OnlyAccount = None, *, as_json: AsJson = False
+        ctx: typer.Context,
+        account: OnlyAccount = None,
+        *,
+        removed_too: WithRemoved = False,
+        as_json: AsJson = False,
     ) -> None:
         """List the closures that were entered."""
-        from storage.master import load_account
+        from storage.master import load_account, load_accounts
         from storage.settlement_master import list_closures
 
         with entry(ctx) as (conn, _):
             whose = None if account is None else load_account(conn, account)
-            closed = list_closures(conn, None if whose is None else whose.account_id)
+            asked = None if whose is None else whose.account_id
+            closed = list_closures(conn, asked, removed_too=removed_too)
+            zones = {one.code: one.time_zone for one in load_accounts(conn)}
         if as_json:
-            print_json([_as_json(one) for one in closed])
+            print_json([entry_as_json(one) for one in closed])
         elif closed:
-            _print_table(closed)
+            _print_table(closed, zones, removed_too=removed_too)
         else:
             print("No closure is entered.")
 
@@ -100,17 +110,22 @@ def add_to(app: typer.Typer) -> None:
         account: ForAccount,
         day: Day,
         *,
+        reason: Reason,
         to: LastDay = None,
+        by: By = None,
         as_json: AsJson = False,
     ) -> None:
-        """Take closures back; the days are settled again."""
+        """Take closures back; the days are settled again, and it stays on record."""
         from storage.closures import reopen
         from storage.master import load_account
 
-        closure = _closure(day, to, "removed")
+        closure = _closure(day, to, reason)
         with entry(ctx) as (conn, now):
             whose = load_account(conn, account)
-            marked = reopen(conn, whose.account_id, closure.days(), now)
+            days = closure.days()
+            marked = reopen(
+                conn, whose.account_id, days, reason=reason, by=who(by), now=now
+            )
             billed = bills_told(conn, whose, _spans(closure) if marked else [])
         done = "no longer closed"
         _report((account, closure), marked, billed, done=done, as_json=as_json)
@@ -150,19 +165,22 @@ def _report(
     print(f"Account {account} is {done} on {days_told}. {effect}")
 
 
-def _as_json(closed: "ClosedDay") -> dict[str, object]:
-    told = asdict(closed)
-    return told | {"entered_at": closed.entered_at.isoformat()}
-
-
-def _print_table(closed: "Sequence[ClosedDay]") -> None:
+def _print_table(
+    closed: "Sequence[ClosedDay]",
+    zones: "Mapping[str, ZoneInfo]",
+    *,
+    removed_too: bool,
+) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     from keywatt.commands.common import console
 
     table = Table(header_style="bold")
-    for column in ("account", "day", "reason", "by"):
+    columns = ["account", "day", "reason", "entered"]
+    for column in (*columns, *(["removed", "why"] * removed_too)):
         table.add_column(column, overflow="fold")
     for one in closed:
-        table.add_row(one.account, str(one.day), one.reason, one.entered_by)
+        steps = steps_told(one, zones[one.account], removed_too=removed_too)
+        table.add_row(one.account, str(one.day), *map(escape, (one.reason, *steps)))
     console().print(table)

@@ -5,6 +5,7 @@
 import getpass
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,10 +14,13 @@ import typer
 from keywatt.commands.common import settings_of
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from psycopg import Connection
     from psycopg.rows import TupleRow
 
     from accounts.account import Account, Point
+    from storage.settlement_master import ClosedDay, SupplyOutage
 
 By = Annotated[
     str | None,
@@ -25,6 +29,9 @@ By = Annotated[
     ),
 ]
 Reason = Annotated[str, typer.Option("--reason", help="Why, for whoever reads it.")]
+WithRemoved = Annotated[
+    bool, typer.Option("--all", help="Also what was taken back, by whom and why.")
+]
 ForAccount = Annotated[
     str, typer.Argument(metavar="ACCOUNT", help="The account's code.")
 ]
@@ -66,6 +73,33 @@ def point_called(
     raise EntryError(
         f"Account {account.code} has no point called {name}; there are: {known}."
     )
+
+
+def entry_as_json(entered: "ClosedDay | SupplyOutage") -> dict[str, object]:
+    """Return an outage or a closed day, for scripts."""
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in asdict(entered).items()
+    }
+
+
+def steps_told(
+    entered: "ClosedDay | SupplyOutage", zone: "ZoneInfo", *, removed_too: bool
+) -> tuple[str, ...]:
+    """Say who entered something and when; with `removed_too`, who took it back."""
+    from reports.wording import reason
+    from reports.writing import Reader
+
+    steps = [_step(entered.entered_by, entered.entered_at, zone)]
+    if removed_too:
+        why = entered.removed_why or ""
+        steps += [_step(entered.removed_by, entered.removed_at, zone)]
+        steps += [reason(why, Reader()) if why else ""]
+    return tuple(steps)
+
+
+def _step(by: str | None, at: datetime | None, zone: "ZoneInfo") -> str:
+    return "" if at is None else f"{by}, {at.astimezone(zone):%Y-%m-%d %H:%M}"
 
 
 def settled_again(days: int) -> str:

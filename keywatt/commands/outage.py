@@ -2,7 +2,6 @@
 
 # ruff: noqa: PLC0415 - rooms are imported when a command runs: help must be quick
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,11 +11,14 @@ from keywatt.commands.entering import (
     By,
     ForAccount,
     Reason,
+    WithRemoved,
     bills_told,
     days_between,
     entry,
+    entry_as_json,
     point_called,
     settled_again,
+    steps_told,
     who,
 )
 
@@ -42,7 +44,8 @@ _EPILOGUE = epilogue(
     examples=(
         _ADD,
         "keywatt outage list steel",
-        "keywatt outage remove 3",
+        "keywatt outage list --all",
+        "keywatt outage remove 3 --reason 'It was put off'",
     ),
 )
 PointName = Annotated[str, typer.Argument(metavar="POINT", help="The point's name.")]
@@ -99,13 +102,17 @@ def add_to(app: typer.Typer) -> None:
             made, days = add_outage(conn, where, outage, by=who(by), now=now)
             billed = _billed(conn, made, days)
         if as_json:
-            print_json(_as_json(made) | {"days_settled_again": days})
+            print_json(entry_as_json(made) | {"days_settled_again": days})
         else:
             print(f"Outage {made.outage_id} is entered. {settled_again(days)}{billed}")
 
     @family.command("list", epilog=_EPILOGUE)
     def show(
-        ctx: typer.Context, account: OnlyAccount = None, *, as_json: AsJson = False
+        ctx: typer.Context,
+        account: OnlyAccount = None,
+        *,
+        removed_too: WithRemoved = False,
+        as_json: AsJson = False,
     ) -> None:
         """List the time without supply that was entered."""
         from storage.master import load_account, load_accounts
@@ -114,25 +121,32 @@ def add_to(app: typer.Typer) -> None:
         with entry(ctx) as (conn, _):
             whose = None if account is None else load_account(conn, account)
             asked = None if whose is None else whose.account_id
-            outages = list_outages(conn, account_id=asked)
+            outages = list_outages(conn, account_id=asked, removed_too=removed_too)
             zones = {one.code: one.time_zone for one in load_accounts(conn)}
         if as_json:
-            print_json([_as_json(one) for one in outages])
+            print_json([entry_as_json(one) for one in outages])
         elif outages:
-            _print_table(outages, zones)
+            _print_table(outages, zones, removed_too=removed_too)
         else:
             print("No outage is entered.")
 
     @family.command("remove", epilog=_EPILOGUE)
-    def remove(ctx: typer.Context, number: Number, *, as_json: AsJson = False) -> None:
-        """Take an outage back; its days are settled again."""
+    def remove(
+        ctx: typer.Context,
+        number: Number,
+        *,
+        reason: Reason,
+        by: By = None,
+        as_json: AsJson = False,
+    ) -> None:
+        """Take an outage back; its days are settled again, and it stays on record."""
         from storage.outages import remove_outage
 
         with entry(ctx) as (conn, now):
-            gone, days = remove_outage(conn, number, now)
+            gone, days = remove_outage(conn, number, reason=reason, by=who(by), now=now)
             billed = _billed(conn, gone, days)
         if as_json:
-            print_json(_as_json(gone) | {"days_settled_again": days})
+            print_json(entry_as_json(gone) | {"days_settled_again": days})
         else:
             print(
                 f"Outage {gone.outage_id} of {gone.account}, {gone.point}, is removed."
@@ -149,22 +163,20 @@ def _billed(conn: "Connection[TupleRow]", outage: "SupplyOutage", marked: int) -
     return bills_told(conn, whose, touched)
 
 
-def _as_json(outage: "SupplyOutage") -> dict[str, object]:
-    return {
-        name: value.isoformat() if name in {"start", "stop", "entered_at"} else value
-        for name, value in asdict(outage).items()
-    }
-
-
 def _print_table(
-    outages: "Sequence[SupplyOutage]", zones: "Mapping[str, ZoneInfo]"
+    outages: "Sequence[SupplyOutage]",
+    zones: "Mapping[str, ZoneInfo]",
+    *,
+    removed_too: bool,
 ) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     from keywatt.commands.common import console
 
     table = Table(header_style="bold")
-    for column in ("number", "account", "point", "from", "to", "kind", "reason", "by"):
+    columns = ["number", "account", "point", "from", "to", "kind", "reason", "entered"]
+    for column in (*columns, *(["removed", "why"] * removed_too)):
         table.add_column(column, overflow="fold")
     for one in outages:
         zone = zones[one.account]
@@ -172,5 +184,6 @@ def _print_table(
             f"{at.astimezone(zone):%Y-%m-%d %H:%M}" for at in (one.start, one.stop)
         )
         cells = (one.account, one.point, since, until, one.kind, one.reason)
-        table.add_row(str(one.outage_id), *cells, one.entered_by)
+        steps = steps_told(one, zone, removed_too=removed_too)
+        table.add_row(str(one.outage_id), *map(escape, (*cells, *steps)))
     console().print(table)

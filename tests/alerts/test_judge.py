@@ -4,11 +4,15 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
+from accounts.supply import Outage
 from alerts.desk import acknowledge, mark_planned
 from alerts.judge import judge_point
 from storage.alerts import lock_standing_alert, open_alert, set_state
+from storage.closures import close
 from storage.deliveries import channels_waiting, note_news
 from storage.judging import judge_again, points_due
+from storage.master import load_point
+from storage.outages import add_outage
 from tests.fix_seeded_accounts import add_load
 from tests.plant import FIRST_DAY, QUARTER, TODAY, at
 
@@ -260,6 +264,54 @@ def test_a_judged_point_is_not_due_until_the_next_interval(running_plant) -> Non
     ]
     judge_again(plant.conn, plant.point_id, now - QUARTER)
     assert points_due(plant.conn, now) == [plant.point_id]
+
+
+def enter_closure(plant, now) -> None:
+    close(plant.conn, plant.account_id, [TODAY], reason="Works", by="anna", now=now)
+
+
+def enter_outage(plant, now) -> None:
+    off = Outage(
+        start=at(TODAY, 10), stop=at(TODAY, 12), kind="reported", reason="Cable"
+    )
+    point = load_point(plant.conn, plant.point_id)
+    add_outage(plant.conn, point, off, by="anna", now=now)
+    add_load(plant.conn, plant.point_id, at(TODAY, 10), np.zeros(8))
+
+
+@pytest.mark.parametrize("enter", [enter_closure, enter_outage])
+def test_what_is_entered_about_the_past_tells_nothing_new_of_it(
+    running_plant, enter
+) -> None:
+    # 400 kW on a day that was closed, it is said later; or none where it was 400.
+    plant = running_plant
+    now = at(TODAY, 20)
+    plant.run(now)
+    enter(plant, now)
+    # What settling does with the days that are marked for it.
+    judge_again(plant.conn, plant.point_id, at(TODAY, 0))
+    plant.run(at(TODAY, 21))
+    assert plant.alerts() == []
+    # From then on it is judged as ever.
+    plant.run_each_quarter(at(TODAY, 22), load_kw=300.0)
+    [alert] = plant.alerts()
+    assert alert.opened_at == at(TODAY, 21, 45)
+
+
+def test_an_outage_to_come_opens_nothing(running_plant) -> None:
+    plant = running_plant
+    plant.run_each_quarter(at(TODAY, 9))
+    off = Outage(
+        start=at(TODAY, 10), stop=at(TODAY, 12), kind="planned", reason="Cable"
+    )
+    point = load_point(plant.conn, plant.point_id)
+    add_outage(plant.conn, point, off, by="anna", now=at(TODAY, 9))
+    plant.run_each_quarter(at(TODAY, 10))
+    plant.run_each_quarter(at(TODAY, 12), load_kw=0.0)
+    assert plant.alerts() == []
+    plant.run_each_quarter(at(TODAY, 13), load_kw=0.0)
+    # Three quarter-hours without load after its end.
+    assert [one.opened_at for one in plant.alerts()] == [at(TODAY, 12, 45)]
 
 
 @pytest.mark.parametrize("hours", [0, 3])

@@ -1,7 +1,7 @@
 """`keywatt bill` as a person or a script calls it."""
 
 import json
-from datetime import timedelta
+from datetime import date, timedelta
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ import pytest
 from keywatt.clock import SiteClock
 from keywatt.settings import Settings
 from storage.database import connect
+from storage.dirty import mark_days
 from tests.fix_seeded_accounts import add_account
 from tests.keywatt.settled_point import LOAD_KW, START, Point
 from tests.registers import part, readings_of, write
@@ -101,11 +102,21 @@ def test_bills_are_listed_and_withdrawn(call, point) -> None:
     assert "as billed" in call("bill", "list", "mill").out
     come_late(point, AFTER)
     assert "+0.0000 kWh in 2" in call("bill", "list").out
-    said = call("bill", "withdraw", "1", "--by", "Jo Park", now=AFTER)
+    with connect(point.url) as conn:
+        mark_days(conn, point.point_id, date(2026, 3, 3), date(2026, 3, 3))
+    listed = " ".join(call("bill", "list").out.split())
+    assert "+0.0000 kWh in 2, 1 day waits to be settled" in listed
+    waits = "1 point-day waits to be settled of bill 1: more may be different once"
+    assert waits in call("bill", "differences").out
+    said = call(
+        "bill", "withdraw", "1", "--by", "Jo Park", "--reason", "[Wrong]", now=AFTER
+    )
     assert said.out == "Bill 1 is withdrawn; its days can be edited and billed.\n"
-    assert "withdrawn by Jo Park" in call("bill", "list").out
+    assert "withdrawn by Jo Park: [Wrong]" in call("bill", "list").out
     (told,) = json.loads(call("bill", "list", "mill", "--json").out)
     assert (told["import_kwh"], told["withdrawn_by"]) == (225, "Jo Park")
+    assert (told["withdrawn_why"], told["days_waiting"]) == ("[Wrong]", 0)
+    point.settle(AFTER)
     assert json.loads(call("bill", "differences", "--json").out) == []
     assert "It was withdrawn at" in call("bill", "show", "1").out
     again = json.loads(call(*PIN, "--json", now=AFTER).out)
@@ -145,7 +156,7 @@ def test_an_account_without_tariff_has_energy_and_no_cost(call, point) -> None:
             "There is no bill 7; “keywatt bill list” shows those there are.",
         ),
         (
-            ("bill", "withdraw", "7"),
+            ("bill", "withdraw", "7", "--reason", "Wrong"),
             "There is no bill 7 that is not withdrawn already.",
         ),
         (

@@ -47,10 +47,18 @@ def test_an_outage_is_entered_listed_and_removed(keywatt, site, database) -> Non
     assert told["start"] == "2026-03-02T00:00:00+00:00"
     (other,) = json.loads(keywatt("outage", "list", "steel", "--json", **site).out)
     assert other["entered_by"].endswith(" (site file)")
-    gone = keywatt("outage", "remove", "2", **site).out
+    remove = ("outage", "remove", "2", "--reason", "Put off", "--by", "ben")
+    gone = keywatt(*remove, **site).out
     assert gone.startswith("Outage 2 of cold-store, Main supply, is removed.")
     none = keywatt("outage", "list", "cold-store", **site)
     assert none.out == "No outage is entered.\n"
+    every = ("outage", "list", "cold-store", "--all")
+    (told,) = json.loads(keywatt(*every, "--json", **site).out)
+    assert (told["entered_by"], told["removed_by"]) == ("anna", "ben")
+    assert told["removed_why"] == "Put off"
+    shown = keywatt(*every, **site).out
+    assert "Put off" in shown
+    assert f"ben, {told['removed_at'][:8]}" in " ".join(shown.split())
 
 
 def test_whoever_types_it_enters_it(keywatt, site) -> None:
@@ -89,7 +97,7 @@ def test_whoever_types_it_enters_it(keywatt, site) -> None:
             id="backwards",
         ),
         pytest.param(
-            ("outage", "remove", "7"),
+            ("outage", "remove", "7", "--reason", "x"),
             "There is no outage 7; “keywatt outage list” shows them.",
             id="number",
         ),
@@ -99,7 +107,7 @@ def test_whoever_types_it_enters_it(keywatt, site) -> None:
             id="day",
         ),
         pytest.param(
-            ("closure", "remove", "steel", "2026-03-02"),
+            ("closure", "remove", "steel", "2026-03-02", "--reason", "x"),
             "There is no closure on 2026-03-02 to remove; “keywatt closure list” shows"
             " those that are entered.",
             id="open",
@@ -150,7 +158,12 @@ def test_a_closure_is_entered_listed_and_removed(keywatt, site) -> None:
     )
     listed = keywatt("closure", "list", "cold-store", **site).out
     assert listed.count("Works holiday") == 3
-    gone = keywatt("closure", "remove", "cold-store", "2026-08-11", "--json", **site)
+    assert keywatt(*add[:4], "--reason", "[red]Strike", "--by", "ben", **site).code == 0
+    listed = keywatt("closure", "list", "cold-store", "--all", **site).out
+    assert "another reason was given" in " ".join(listed.split())
+    assert "[red]Strike" in listed
+    remove = ("closure", "remove", "cold-store", "2026-08-11", "--reason", "Busy")
+    gone = keywatt(*remove, "--json", **site)
     assert json.loads(gone.out) == {
         "account": "cold-store",
         "days": ["2026-08-11"],
@@ -158,7 +171,16 @@ def test_a_closure_is_entered_listed_and_removed(keywatt, site) -> None:
     }
     told = json.loads(keywatt("closure", "list", "cold-store", "--json", **site).out)
     assert [one["day"] for one in told] == ["2026-08-10", "2026-08-12"]
-    assert told[0]["entered_by"] == "anna"
+    assert [one["entered_by"] for one in told] == ["ben", "anna"]
+    every = keywatt("closure", "list", "cold-store", "--all", "--json", **site).out
+    assert [
+        (one["day"], one["reason"], one["removed_why"]) for one in json.loads(every)
+    ] == [
+        ("2026-08-10", "Works holiday", "reason-changed"),
+        ("2026-08-10", "[red]Strike", None),
+        ("2026-08-11", "Works holiday", "Busy"),
+        ("2026-08-12", "Works holiday", None),
+    ]
 
 
 def test_entering_names_the_bills_of_those_days(keywatt, url, tmp_path) -> None:
@@ -175,9 +197,9 @@ def test_entering_names_the_bills_of_those_days(keywatt, url, tmp_path) -> None:
     given = ("import", str(file), "--account", "mill", *columns)
     for arguments in (
         (*add, *at),
-        ("outage", "remove", "1"),
+        ("outage", "remove", "1", *by),
         ("closure", "add", "mill", "2026-03-02", "--to", day, *by),
-        ("closure", "remove", "mill", day),
+        ("closure", "remove", "mill", day, *by),
         (*given, "--apply"),
     ):
         said = keywatt(*arguments, database_url=url)

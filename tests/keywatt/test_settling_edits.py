@@ -237,9 +237,9 @@ def test_bills_of_one_account_do_not_overlap_and_are_made_when_all_is_over(
     with pytest.raises(BillError, match="Nobody knows yet"):
         pin(point, at=LATER - QUARTER)
     with connect(point.url) as conn:
-        withdraw_bill(conn, bill_id, by="Mei Tan", at=LATER)
+        withdraw_bill(conn, bill_id, why="Wrong", by="Mei Tan", at=LATER)
         with pytest.raises(BillError, match="no bill 1 that is not withdrawn"):
-            withdraw_bill(conn, bill_id, by="Mei Tan", at=LATER)
+            withdraw_bill(conn, bill_id, why="Wrong", by="Mei Tan", at=LATER)
     again = pin(point)
     with connect(point.url) as conn:
         first, second = load_bills(conn, 1)
@@ -255,7 +255,7 @@ def test_a_withdrawn_bill_pins_nothing(point) -> None:
     point.settle(LATER)
     bill_id = pin(point)
     with connect(point.url) as conn:
-        withdraw_bill(conn, bill_id, by="Mei Tan", at=LATER)
+        withdraw_bill(conn, bill_id, why="Wrong", by="Mei Tan", at=LATER)
     edit(point, [1], [31.0])
 
 
@@ -328,8 +328,13 @@ def test_a_bill_is_withdrawn_by_somebody(point) -> None:
     bill_id = pin(point)
     with connect(point.url) as conn:
         with pytest.raises(BillError, match="Withdrawing bill 1 needs a name"):
-            withdraw_bill(conn, bill_id, by="  ", at=LATER)
+            withdraw_bill(conn, bill_id, why="Wrong", by="  ", at=LATER)
+        with pytest.raises(BillError, match="Withdrawing bill 1 needs a reason"):
+            withdraw_bill(conn, bill_id, why=" ", by="Mei Tan", at=LATER)
         assert load_bills(conn)[0].withdrawn_at is None
+        withdraw_bill(conn, bill_id, why="Wrong tariff", by="Mei Tan", at=LATER)
+        (bill,) = load_bills(conn)
+        assert (bill.withdrawn_by, bill.withdrawn_why) == ("Mei Tan", "Wrong tariff")
 
 
 @pytest.mark.parametrize("undone", [False, True])

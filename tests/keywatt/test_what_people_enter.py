@@ -105,7 +105,7 @@ def test_an_outage_is_zero_by_right(mill) -> None:
     assert days == 1
     assert mill.kwh() == [25, 30, 20, 0, 0, 0, 0]
     with connect(mill.url) as conn:
-        remove_outage(conn, entered.outage_id, NOW)
+        remove_outage(conn, entered.outage_id, reason="Wrong", by="anna", now=NOW)
     assert mill.settle().quality.tolist()[3:] == ["missing"] * 4
 
 

@@ -144,7 +144,7 @@ def test_a_withdrawn_bill_says_nothing(conn) -> None:
     store(conn, [25.0] * 96, FIRST)
     bill_id = pin(conn)
     store(conn, [26.0], SINCE)
-    withdraw_bill(conn, bill_id, by="Mei Tan", at=SINCE)
+    withdraw_bill(conn, bill_id, why="Wrong", by="Mei Tan", at=SINCE)
     assert load_bill_changes(conn) == []
 
 

@@ -1,19 +1,25 @@
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 
 from accounts.calendar import DayType
 from accounts.supply import Outage
+from storage.circumstances import load_no_supply
 from storage.closures import close, reopen
 from storage.database import connect
+from storage.evidence import load_entered
+from storage.judging import judge_again, store_judged_to
 from storage.master import apply_site, load_account, load_point
 from storage.outages import add_outage, remove_outage
 from storage.settlement_master import (
+    REASON_CHANGED,
     EntryError,
     calendar_of,
     calendars_of,
     list_closures,
     list_outages,
+    load_closure,
     load_closures,
     load_outages,
 )
@@ -65,10 +71,27 @@ def test_an_outage_is_kept_with_who_and_when(read) -> None:
     assert marked(read) == [(1, "2026-03-02")]
     assert list_outages(read) == [made]
     assert list_outages(read, account_id=1) == [made]
-    gone, days = remove_outage(read, made.outage_id, NOON)
-    assert (gone, days) == (made, 1)
+    said = {"reason": "Put off", "by": "ben", "now": NOON + 2 * DAY}
+    gone, days = remove_outage(read, made.outage_id, **said)
+    assert days == 1
+    assert gone == replace(
+        made, removed_by="ben", removed_at=NOON + 2 * DAY, removed_why="Put off"
+    )
     assert marked(read) == [(1, "2026-03-02")]
     assert list_outages(read) == []
+    assert load_outages(read, 1, NOON - DAY, NOON + DAY) == []
+    assert load_no_supply(read, [1], NOON - DAY, NOON + DAY) == {}
+    assert load_entered(read, 1).outages == ()
+    assert list_outages(read, removed_too=True) == [gone]
+    with pytest.raises(EntryError, match="Outage 1 is removed already, by ben"):
+        remove_outage(read, made.outage_id, **said)
+    with pytest.raises(EntryError, match="Removing outage 1 needs a reason"):
+        remove_outage(read, made.outage_id, **said | {"reason": " "})
+    # The time is free again.
+    again, _ = add_outage(
+        read, load_point(read, 1), outage(NOON, NOON + HOUR), by="ben", now=NOON
+    )
+    assert list_outages(read) == [again]
 
 
 def test_outages_are_loaded_by_the_time_they_fall_into(read) -> None:
@@ -144,7 +167,7 @@ def test_the_same_outage_is_not_entered_twice(read) -> None:
         add_outage(read, one, outage(NOON + HOUR / 2, NOON + DAY), by="ben", now=NOON)
     add_outage(read, one, outage(NOON + HOUR, NOON + DAY), by="ben", now=NOON)
     with pytest.raises(EntryError, match="There is no outage 7"):
-        remove_outage(read, 7)
+        remove_outage(read, 7, reason="Wrong", by="ben")
 
 
 def test_a_closed_day_is_a_holiday_of_its_account(read) -> None:
@@ -163,9 +186,22 @@ def test_a_closed_day_is_a_holiday_of_its_account(read) -> None:
     (closed,) = list_closures(read)
     assert (closed.account, closed.day, closed.reason) == ("steel", wednesday, "Works")
     assert (closed.entered_by, closed.entered_at) == ("anna", NOON)
-    assert reopen(read, 1, [wednesday], NOON) == 2
+    said = {"reason": "It was the next day", "by": "ben", "now": NOON + DAY}
+    assert reopen(read, 1, [wednesday], **said) == 2
     assert marked(read) == [(1, "2026-03-04"), (2, "2026-03-04")]
     assert list_closures(read, 1) == []
+    assert load_closure(read, 1, wednesday) is None
+    assert load_closures(read, 1) == load_entered(read, 1).calendar.closures == set()
+    (gone,) = list_closures(read, removed_too=True)
+    assert (gone.entered_by, gone.removed_by, gone.removed_at, gone.removed_why) == (
+        "anna",
+        "ben",
+        NOON + DAY,
+        "It was the next day",
+    )
+    # The day can be closed again.
+    assert close(read, 1, [wednesday], reason="Works", by="ben", now=NOON) == 2
+    assert len(list_closures(read, removed_too=True)) == 2
 
 
 def test_a_closure_entered_again_writes_nothing_but_another_reason(read) -> None:
@@ -177,6 +213,10 @@ def test_a_closure_entered_again_writes_nothing_but_another_reason(read) -> None
     assert close(read, 1, days, reason="Strike", by="ben", now=NOON + DAY) == 0
     (closed,) = list_closures(read)
     assert (closed.reason, closed.entered_by) == ("Strike", "ben")
+    earlier, later = list_closures(read, removed_too=True)
+    assert later == closed
+    assert (earlier.reason, earlier.entered_by) == ("Works", "anna")
+    assert (earlier.removed_by, earlier.removed_why) == ("ben", REASON_CHANGED)
     assert marked(read) == []
 
 
@@ -184,13 +224,30 @@ def test_a_day_that_is_not_closed_cannot_be_opened(read) -> None:
     close(read, 1, [date(2026, 3, 4)], reason="Works", by="anna", now=NOON)
     days = [date(2026, 3, 4), date(2026, 3, 5)]
     with pytest.raises(EntryError, match="no closure on 2026-03-05 to remove"):
-        reopen(read, 1, days)
+        reopen(read, 1, days, reason="Wrong", by="ben")
     assert load_closures(read, 1) == frozenset({date(2026, 3, 4)})
+    with pytest.raises(EntryError, match="Removing a closure needs a reason"):
+        reopen(read, 1, days[:1], reason="", by="ben")
 
 
-def test_what_was_judged_of_a_closed_day_is_judged_again(read) -> None:
-    read.execute("INSERT INTO judged VALUES (1, %s), (2, NULL)", (NOON + 4 * DAY,))
+def test_what_was_judged_before_it_was_entered_stays_judged(read) -> None:
+    judged_to = NOON + 4 * DAY
+    read.execute("INSERT INTO judged VALUES (1, %s), (2, NULL)", (judged_to,))
     close(read, 1, [date(2026, 3, 4)], reason="Works", by="anna", now=NOON)
-    rows = read.execute("SELECT point_id, judged_to FROM judged ORDER BY 1").fetchall()
-    # 4 March begins there at 16:00 UTC of the day before.
-    assert rows == [(1, NOON + DAY + 4 * HOUR), (2, None)]
+    for point_id in (1, 2):
+        judge_again(read, point_id, NOON)
+    select = "SELECT point_id, judged_to FROM judged ORDER BY 1"
+    assert read.execute(select).fetchall() == [(1, judged_to), (2, None)]
+    # What comes late of the time since is judged again, as ever.
+    store_judged_to(read, 1, judged_to + DAY)
+    judge_again(read, 1, judged_to + HOUR)
+    assert read.execute(select).fetchall()[0] == (1, judged_to + HOUR)
+
+
+def test_what_lies_ahead_leaves_the_past_to_be_judged_again(read) -> None:
+    read.execute("INSERT INTO judged VALUES (1, %s)", (NOON,))
+    add_outage(
+        read, load_point(read, 1), outage(NOON, NOON + HOUR), by="anna", now=NOON
+    )
+    judge_again(read, 1, NOON - HOUR)
+    assert read.execute("SELECT judged_to FROM judged").fetchall() == [(NOON - HOUR,)]

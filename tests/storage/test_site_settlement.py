@@ -10,6 +10,12 @@ from storage.closures import close
 from storage.database import connect
 from storage.master import apply_site, load_point
 from storage.outages import add_outage
+from storage.settlement_master import (
+    LEFT_FILE,
+    REASON_CHANGED,
+    list_closures,
+    list_outages,
+)
 from tests.fix_timescale import Store
 from tests.storage_data import NOON, batch, meter, point, site, write
 
@@ -237,10 +243,19 @@ def test_what_a_file_no_longer_says_goes_and_what_others_entered_stays(stored) -
     apply_site(stored, swapped(), NOON, by="anna")
     # The 2nd by the outage of an hour, the 4th by the closure.
     assert marked(stored) == days(2, 4)
-    left = stored.execute("SELECT reason, entered_by FROM supply_outage").fetchall()
-    assert left == [("Storm", "ben")]
-    left = stored.execute("SELECT reason, entered_by FROM closure").fetchall()
-    assert left == [("Strike", "ben")]
+    gone = ("anna (site file)", LEFT_FILE)
+    said = [
+        (one.reason, one.removed_by, one.removed_why)
+        for listed in (list_outages, list_closures)
+        for one in listed(stored, removed_too=True)
+    ]
+    assert said == [
+        ("Storm", None, None),
+        ("Cable", *gone),
+        ("Cable", *gone),
+        ("Works", *gone),
+        ("Strike", None, None),
+    ]
 
 
 def test_an_outage_of_no_point_is_of_all_and_another_reason_marks_nothing(
@@ -253,8 +268,14 @@ def test_an_outage_of_no_point_is_of_all_and_another_reason_marks_nothing(
     other = [FULL["outages"][0] | {"reason": "Fuse"}]
     apply_site(stored, swapped(**FULL | {"outages": other}), NOON + DAY, by="ben")
     assert marked(stored) == []
-    said = "SELECT DISTINCT reason, entered_by, entered_at FROM supply_outage"
-    assert stored.execute(said).fetchall() == [("Fuse", "ben (site file)", NOON + DAY)]
+    said = {
+        (one.reason, one.entered_by, one.entered_at, one.removed_why)
+        for one in list_outages(stored, removed_too=True)
+    }
+    assert said == {
+        ("Fuse", "ben (site file)", NOON + DAY, None),
+        ("Cable", "anna (site file)", NOON, REASON_CHANGED),
+    }
 
 
 def test_an_outage_that_was_entered_by_hand_is_not_entered_again(stored) -> None:
