@@ -118,8 +118,7 @@ TAKE_DIRTY = """
     WITH oldest AS MATERIALIZED (
         SELECT DISTINCT point_id, local_day
           FROM dirty_point_day
-         WHERE (%(point_id)s::int IS NULL OR point_id = %(point_id)s)
-           AND (%(before)s::date IS NULL OR local_day < %(before)s)
+         WHERE point_id = %(point_id)s
          ORDER BY point_id, local_day
          LIMIT %(limit)s),
     locked AS MATERIALIZED (
@@ -133,33 +132,37 @@ TAKE_DIRTY = """
         RETURNING mark.point_id, mark.local_day)
     SELECT DISTINCT point_id, local_day FROM taken ORDER BY point_id, local_day
 """
+TAKE_ANY_DIRTY = TAKE_DIRTY.replace("WHERE point_id = %(point_id)s", "")
 
 
 def take_dirty(
-    conn: Connection[TupleRow],
-    *,
-    limit: int = 100,
-    point_id: int | None = None,
-    before: date | None = None,
+    conn: Connection[TupleRow], *, limit: int = 100, point_id: int | None = None
 ) -> list[DirtyDay]:
     """Take days that no one else has in hand; they are clean once the caller commits.
 
     Settle them and store their intervals in the same transaction: a rollback makes them
     dirty again.
     """
-    asked = {"limit": limit, "point_id": point_id, "before": before}
+    asked = {"limit": limit, "point_id": point_id}
     with conn.cursor(row_factory=class_row(DirtyDay)) as cur:
-        return cur.execute(TAKE_DIRTY, asked).fetchall()
+        take = TAKE_ANY_DIRTY if point_id is None else TAKE_DIRTY
+        return cur.execute(take, asked).fetchall()
 
 
-# The second number is that of no day: TAKE_DIRTY counts from 2000.
-LOCK_POINT = "SELECT pg_try_advisory_xact_lock(%(point_id)s, -2147483648)"
+# The second number is that of no day: TAKE_DIRTY counts from 2000. Settling looks up
+# all by keys. A plan is kept while a connection lives: one that was made for a table
+# with little in it would read all of it, again for each point, once there is much.
+LOCK_POINT = """
+    SELECT pg_try_advisory_xact_lock(%(point_id)s, -2147483648),
+           set_config('enable_seqscan', 'off', true)
+"""
 
 
 def lock_point(conn: Connection[TupleRow], point_id: int) -> bool:
     """Have a point to oneself until the transaction ends; False if another has it.
 
-    Settling a day may settle those beside it, which are not dirty.
+    Settling a day may settle those beside it, which are not dirty. In the transaction
+    the server prefers indexes to reading whole tables.
     """
     row = conn.execute(LOCK_POINT, {"point_id": point_id}).fetchone()
     return bool(row and row[0])

@@ -29,12 +29,10 @@ SwapCounts = tuple[int | None, int | None]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Standing:
-    """How far a point is settled, and what is left to do."""
+    """How far a point is settled."""
 
     today: date
     """In the account's time zone."""
-    dirty_from: date | None
-    """The oldest dirty day; None = none is."""
     settled_from: datetime | None
     """Start of the oldest interval; None = there is none."""
     open_from: date | None
@@ -44,8 +42,6 @@ class Standing:
 # The first and the last interval each by itself: an index has them at its ends.
 SELECT_STANDING = """
     SELECT (%(now)s AT TIME ZONE time_zone)::date,
-           (SELECT min(local_day) FROM dirty_point_day
-             WHERE point_id = %(point_id)s),
            (SELECT start FROM energy_interval
              WHERE point_id = %(point_id)s ORDER BY start LIMIT 1),
            (SELECT start + make_interval(mins => length_min) FROM energy_interval
@@ -62,10 +58,9 @@ def load_standing(conn: Connection[TupleRow], point_id: int, now: datetime) -> S
     row = conn.execute(SELECT_STANDING, asked).fetchone()
     if row is None:
         raise LookupError(f"There is no point {point_id}.")
-    today, dirty_from, settled_from, ends = row
+    today, settled_from, ends = row
     return Standing(
         today=today,
-        dirty_from=dirty_from,
         settled_from=settled_from,
         open_from=None if ends is None else ends.date(),
     )

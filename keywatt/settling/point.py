@@ -67,8 +67,8 @@ def settle_point(conn: Connection[TupleRow], point_id: int, now: datetime) -> Se
     again.
 
     Old days come first, so that time without readings before the newest interval is
-    never passed over; today comes last and alone, since it is dirty again with every
-    batch.
+    never passed over; today comes last and is settled by itself, since it is dirty
+    again with every batch.
 
     Parameters
     ----------
@@ -111,26 +111,25 @@ class _Settling:
         self._point_id = point_id
 
     def passes(self) -> Iterator[Settled]:
-        """Take pass after pass, and commit each."""
-        older, is_last = True, False
-        while not is_last:
+        """Take pass after pass, and commit each, until all dirty days are taken."""
+        is_full = True
+        while is_full:
             if not lock_point(self._conn, self._point_id):
                 self._conn.rollback()
                 return
-            standing = load_standing(self._conn, self._point_id, self._now)
-            is_last = not (older and _has_older(standing))
-            settled = self._pass(standing, is_last=is_last)
-            older = len(settled.days) == PASS_DAYS
+            settled = self._pass()
+            is_full = len(settled.days) == PASS_DAYS
             yield settled
 
-    def _pass(self, standing: Standing, *, is_last: bool) -> Settled:
+    def _pass(self) -> Settled:
         """Settle the oldest dirty days, and the time since the newest interval."""
-        conn, today = self._conn, standing.today
-        days = self._take(standing, before=None if is_last else today)
-        last = today if is_last else today - DAY
-        if len(days) == PASS_DAYS and not is_last:
-            last = days[-1]
-        open_from = standing.open_from
+        conn = self._conn
+        standing = load_standing(conn, self._point_id, self._now)
+        dirty = take_dirty(conn, limit=PASS_DAYS, point_id=self._point_id)
+        days = tuple(one.local_day for one in dirty)
+        last, open_from = standing.today, standing.open_from
+        if len(days) == PASS_DAYS:
+            last = min(last, days[-1])
         changed, first_start = 0, None
         if days or (open_from is not None and open_from <= last):
             # After days are taken: what made them dirty may be in what was entered.
@@ -142,21 +141,6 @@ class _Settling:
             judge_again(conn, self._point_id, first_start)
         conn.commit()
         return Settled(days=days, intervals_changed=changed, first_start=first_start)
-
-    def _take(self, standing: Standing, before: date | None) -> tuple[date, ...]:
-        """Take the oldest dirty days."""
-        if standing.dirty_from is None:
-            return ()
-        dirty = take_dirty(
-            self._conn, limit=PASS_DAYS, point_id=self._point_id, before=before
-        )
-        return tuple(d.local_day for d in dirty)
-
-
-def _has_older(standing: Standing) -> bool:
-    """Whether days before today are to be settled."""
-    since = [day for day in (standing.dirty_from, standing.open_from) if day]
-    return min(since, default=standing.today) < standing.today
 
 
 class Run:
@@ -182,7 +166,9 @@ class Run:
         self, days: Iterable[date], open_from: date | None, last: date
     ) -> Iterator[Stored]:
         """Settle days, oldest first."""
-        for run in runs_of(days, open_from, last, self._master.turns):
+        # A day that goes on is not judged as those that are over.
+        turns = (*self._master.turns, self._today)
+        for run in runs_of(days, open_from, last, turns):
             yield from self._run(run)
 
     def _run(self, days: Days) -> Iterator[Stored]:

@@ -188,6 +188,24 @@ def test_sixty_days_are_settled_in_order_of_seconds(point) -> None:
     assert point.kwh() == pytest.approx((load_kw / 4).tolist(), abs=0.011)
 
 
+def test_nothing_that_grows_is_read_whole(point) -> None:
+    """Of a table with little in it the server would read all, and stay with that."""
+    write(point.url, readings_of(point.meter_id, START, np.full(96 * 3, 100.0)))
+    with connect(point.url) as conn:
+        conn.execute("ANALYZE")
+        conn.execute("SELECT pg_stat_reset()")
+        settle_point(conn, point.point_id, START + timedelta(days=3))
+        conn.execute("SELECT pg_stat_force_next_flush()")
+        conn.commit()
+        read = conn.execute(
+            "SELECT relname FROM pg_stat_user_tables"
+            " WHERE relname IN ('energy_day', 'day_curve', 'settled_day_2026_03',"
+            "                   'energy_interval_2026_03', 'dirty_point_day')"
+            "   AND seq_scan > 0"
+        ).fetchall()
+    assert read == []
+
+
 def test_energy_outlives_the_readings_that_it_was_settled_from(point) -> None:
     every = readings_of(point.meter_id, START, LOAD_KW)
     write(point.url, every)

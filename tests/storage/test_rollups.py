@@ -160,12 +160,13 @@ def test_sums_are_exact(store: Store) -> None:
     assert sum([85.8] * 96) != 8236.8
 
 
-def test_two_who_change_one_day_at_once_both_count(plain_database: str) -> None:
+@pytest.mark.parametrize("before", [[1.0], []], ids=["begun", "new"])
+def test_two_who_change_one_day_at_once_both_count(plain_database: str, before) -> None:
     """The second waits for the first at the day, then adds up what both left."""
     day = NOON.date()
     with connect(plain_database) as one, connect(plain_database) as other:
         apply_site(one, site())
-        store_intervals(one, 1, intervals([1.0]), settled_at=SETTLED)
+        store_intervals(one, 1, intervals(before), settled_at=SETTLED)
         one.commit()
         store_intervals(one, 1, intervals([2.0], NOON + QUARTER), settled_at=SETTLED)
 
@@ -183,7 +184,7 @@ def test_two_who_change_one_day_at_once_both_count(plain_database: str) -> None:
         one.commit()
         thread.join(30)
         (sums,) = load_daily(one, 1, day, day)
-    assert (sums.import_kwh, sums.measured) == (7, 3)
+    assert (sums.import_kwh, sums.measured) == (sum(before) + 6, len(before) + 2)
 
 
 def test_loads_are_the_same_with_and_without_curves_of_days(store: Store) -> None:
