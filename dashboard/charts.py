@@ -183,7 +183,6 @@ def _load(curve: LoadCurve, reader: Reader) -> list[Part]:
     chosen = thinning.kept(curve.load_kw, thinning.LOAD_POINTS)
     times = wall_clock(curve.start_us[chosen], reader.zone)
     load_kw = np.where(runs_back(times), np.nan, curve.load_kw[chosen])
-    estimated = curve.estimated[chosen]
     step = thinning.step_of(len(curve), thinning.LOAD_POINTS)
     shape = "hv" if step == 1 else "linear"
     line = {
@@ -195,18 +194,24 @@ def _load(curve: LoadCurve, reader: Reader) -> list[Part]:
         "name": text("legend-measured", reader.language),
         "hovertemplate": "%{x|%Y-%m-%d %H:%M}  %{y:,.1f} kW<extra></extra>",
     }
-    if not estimated.any():
-        return [line]
-    over = {
-        "type": "scatter",
-        "x": times[estimated],
-        "y": load_kw[estimated],
-        "mode": "markers",
-        "marker": {"size": 5, "color": theme.ESTIMATED},
-        "name": text("legend-estimated", reader.language),
-        "hoverinfo": "skip",
-    }
-    return [line, over]
+    unmeasured = (
+        (curve.estimated[chosen], theme.ESTIMATED, "legend-estimated"),
+        (curve.edited[chosen], theme.EDITED, "legend-edited"),
+    )
+    over: list[Part] = [
+        {
+            "type": "scatter",
+            "x": times[which],
+            "y": load_kw[which],
+            "mode": "markers",
+            "marker": {"size": 5, "color": colour},
+            "name": text(code, reader.language),
+            "hoverinfo": "skip",
+        }
+        for which, colour, code in unmeasured
+        if which.any()
+    ]
+    return [line, *over]
 
 
 def _band(curve: LoadCurve, reader: Reader) -> list[Part]:

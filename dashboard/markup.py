@@ -54,6 +54,7 @@ def sparkline_key(reader: Reader) -> str:
     meanings = (
         (theme.MEASURED, "legend-measured"),
         (theme.ESTIMATED, "legend-estimated"),
+        (theme.EDITED, "legend-edited"),
         (theme.rgba(theme.EXPECTED, 0.3), "legend-expected-band"),
         (theme.ALERT, "legend-alert"),
         (theme.MISSING, "legend-missing"),
@@ -133,6 +134,9 @@ def _gaps(today: AccountToday, reader: Reader) -> str:
     if today.estimated:
         told = said("figure-data-estimated", reader, estimated=today.estimated)
         parts.append(f'<span class="kw-est">{told}</span>')
+    if today.edited:
+        told = said("figure-data-edited", reader, edited=today.edited)
+        parts.append(f'<span class="kw-edited">{told}</span>')
     return ", ".join(parts) or said("figure-data-complete", reader)
 
 

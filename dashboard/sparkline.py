@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from dashboard.theme import ALERT, ESTIMATED, EXPECTED, INK, MEASURED, MISSING
+from dashboard.theme import ALERT, EDITED, ESTIMATED, EXPECTED, INK, MEASURED, MISSING
 from reports.load_curve import BoolArray, FloatArray, LoadCurve
 
 HEIGHT = 56
@@ -65,6 +65,7 @@ def sparkline(
         _shade(band) if band else "",
         line(curve.known, curve.load_kw, MEASURED, 1.7),
         line(curve.known & curve.estimated, curve.load_kw, ESTIMATED, 1.9),
+        line(curve.known & curve.edited, curve.load_kw, EDITED, 1.9),
         line(outside, curve.load_kw, ALERT, 2.2) if alert else "",
         (
             f'<path d="M0 {HEIGHT - 0.5}H{len(curve)}" stroke="{INK}" '

@@ -185,9 +185,11 @@ def _duration(curve: LoadCurve) -> DurationCurve:
 
 def _quality(curve: LoadCurve) -> QualityCounts:
     known, estimated = int(curve.known.sum()), int(curve.estimated.sum())
+    edited = int(curve.edited.sum())
     return QualityCounts(
-        measured=known - estimated,
+        measured=known - estimated - edited,
         estimated=estimated,
+        edited=edited,
         missing=int(curve.missing.sum()),
     )
 

@@ -76,12 +76,13 @@ class QualityCounts:
 
     measured: int
     estimated: int
+    edited: int
     missing: int
 
     @property
     def expected(self) -> int:
         """All of them."""
-        return self.measured + self.estimated + self.missing
+        return self.measured + self.estimated + self.edited + self.missing
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -32,6 +32,8 @@ class LaidOut:
     """shape (n,), sum of its points; NaN where any of them is not known"""
     estimated: BoolArray
     """shape (n,)"""
+    edited: BoolArray
+    """shape (n,); what is estimated at another point is not among them"""
     days: Days
 
 
@@ -43,14 +45,17 @@ def lay_out(
     A point without any interval here (not yet metered) is left out.
     """
     load_kw = np.zeros(on.start_us.size) if loads else np.full(on.start_us.size, np.nan)
-    estimated = np.zeros(on.start_us.size, dtype=np.bool_)
+    estimated, edited = np.zeros((2, on.start_us.size), dtype=np.bool_)
     for load in loads:
         load_kw += on.place(load.start_us, load.load_kw)
         estimated |= on.place(load.start_us, load.estimated.astype(np.float64)) > 0
+        edited |= on.place(load.start_us, load.edited.astype(np.float64)) > 0
+    known = ~np.isnan(load_kw)
     return LaidOut(
         on=on,
         load_kw=load_kw,
-        estimated=estimated & ~np.isnan(load_kw),
+        estimated=estimated & known,
+        edited=edited & known & ~estimated,
         days=days_of(
             on,
             load_kw,
@@ -106,6 +111,7 @@ def curve_of(
             start_us=on.start_us[first:],
             load_kw=laid.load_kw[first:],
             estimated=laid.estimated[first:],
+            edited=laid.edited[first:],
             missing=_missing(laid, now)[first:],
             low_kw=low_kw,
             expected_kw=expected_kw,

@@ -22,7 +22,9 @@ class LoadCurve:
     load_kw: FloatArray
     """NaN where missing or not yet over."""
     estimated: BoolArray
-    """Which known values are estimated or edited, not measured."""
+    """Which known values are estimated."""
+    edited: BoolArray
+    """Which of the others a person set."""
     missing: BoolArray
     """Which should be known by now and are not."""
     low_kw: FloatArray
@@ -41,6 +43,7 @@ class LoadCurve:
             start_us=self.start_us[first:],
             load_kw=self.load_kw[first:],
             estimated=self.estimated[first:],
+            edited=self.edited[first:],
             missing=self.missing[first:],
             low_kw=self.low_kw[first:],
             expected_kw=self.expected_kw[first:],

@@ -43,6 +43,10 @@ def findings_of(
     if estimated:
         figures = {"estimated": estimated, "expected": expected}
         found.append(Finding(code="estimated", figures=figures))
+    edited = int(curve.edited.sum())
+    if edited:
+        figures = {"edited": edited, "expected": expected}
+        found.append(Finding(code="edited", figures=figures))
     if isinstance(like_days, Finding):
         found.append(like_days)
     elif days_seen < HISTORY_DAYS and days_seen * 96 < len(curve):

@@ -89,3 +89,8 @@ class AccountToday:
     def estimated(self) -> int:
         """Quarter-hours of today that are estimated."""
         return int(self.curve.estimated.sum())
+
+    @property
+    def edited(self) -> int:
+        """Quarter-hours of today that a person set."""
+        return int(self.curve.edited.sum())

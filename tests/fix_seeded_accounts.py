@@ -142,6 +142,7 @@ def add_load(
     load_kw: np.ndarray,
     *,
     estimated: np.ndarray | None = None,
+    edited: np.ndarray | None = None,
     settled_at: datetime = NOW,
 ) -> None:
     """Store quarter-hours; NaN = missing."""
@@ -149,6 +150,8 @@ def add_load(
     quality = np.where(missing, "missing", "measured")
     if estimated is not None:
         quality = np.where(estimated & ~missing, "estimated", quality)
+    if edited is not None:
+        quality = np.where(edited & ~missing, "edited", quality)
     none = np.full(load_kw.size, math.nan)
     intervals = Intervals(
         start_us=utc_us(start) + QUARTER_US * np.arange(load_kw.size),

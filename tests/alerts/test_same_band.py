@@ -62,6 +62,7 @@ def drawn(
         start_us=ON.start_us,
         load_kw=load_kw,
         estimated=np.zeros(load_kw.size, dtype=np.bool_),
+        edited=np.zeros(load_kw.size, dtype=np.bool_),
     )
     return curve_of(lay_out([known], record, on), LOOK_BACK_DAYS - 1, at(today, 23))
 

@@ -49,6 +49,7 @@ def curve(
     *,
     start: datetime = TODAY,
     estimated: tuple[int, ...] = (),
+    edited: tuple[int, ...] = (),
     missing: tuple[int, ...] = (),
     expected_kw: float = 100.0,
 ) -> LoadCurve:
@@ -63,6 +64,7 @@ def curve(
         start_us=utc_us(start) + QUARTER_US * places,
         load_kw=load_kw,
         estimated=np.isin(places, estimated),
+        edited=np.isin(places, edited),
         missing=np.isin(places, missing),
         low_kw=np.full(count, 0.8 * expected_kw),
         expected_kw=np.full(count, expected_kw),
@@ -141,7 +143,7 @@ def review(
         mean_kw=100.0,
         load_factor=0.2425,
         energy_kwh=1400.0,
-        quality=QualityCounts(measured=56, estimated=0, missing=0),
+        quality=QualityCounts(measured=56, estimated=0, edited=0, missing=0),
         typical_days=tuple(
             TypicalDay(
                 day_type=kind,

@@ -34,7 +34,7 @@ def test_times_are_those_of_the_account() -> None:
 
 
 def test_each_meaning_has_its_one_colour() -> None:
-    curve = made.curve(estimated=(3, 4), missing=(10,))
+    curve = made.curve(estimated=(3, 4), edited=(5,), missing=(10,))
     figure = charts.load_figure(curve, READER, alerts=[made.alert()], until=made.NOW)
     assert named(figure, "Measured").line.color == theme.MEASURED
     assert named(figure, "Estimated").marker.color == theme.ESTIMATED
@@ -44,6 +44,9 @@ def test_each_meaning_has_its_one_colour() -> None:
     assert fills["Alert"] == theme.rgba(theme.ALERT, 0.1)
     times = [str(time)[11:16] for time in named(figure, "Estimated").x]
     assert times == ["00:45", "01:00"]
+    by_hand = named(figure, "Edited")
+    assert by_hand.marker.color == theme.EDITED
+    assert [str(time)[11:16] for time in by_hand.x] == ["01:15"]
 
 
 def test_a_missing_quarter_hour_is_a_gap_and_not_a_zero() -> None:

@@ -18,7 +18,8 @@ def test_load_outside_the_band_is_red_only_under_an_alert() -> None:
 
 
 def test_estimates_and_gaps_have_their_colours() -> None:
-    drawn = sparkline(made.curve(estimated=(3,), missing=(8, 9)))
+    drawn = sparkline(made.curve(estimated=(3,), edited=(4,), missing=(8, 9)))
+    assert theme.EDITED in drawn
     assert theme.ESTIMATED in drawn
     gap = f'<rect x="8" y="0" width="2" height="56" fill="{theme.MISSING}"/>'
     assert gap in drawn

@@ -110,12 +110,22 @@ def test_gaps_estimates_and_a_late_meter_are_found(conn, seeded) -> None:
     load_kw = np.full(96, 100.0)
     load_kw[:12] = np.nan
     estimated = np.arange(96) < 20
-    add_load(conn, seeded.steel.point_id, start, load_kw, estimated=estimated)
+    edited = (np.arange(96) >= 20) & (np.arange(96) < 25)
+    add_load(
+        conn,
+        seeded.steel.point_id,
+        start,
+        load_kw,
+        estimated=estimated,
+        edited=edited,
+    )
     review = account_review(conn, "steel", NOW + timedelta(minutes=33), days=7)
-    assert found(review)[:3] == ["late-meter", "gaps", "estimated"]
-    gaps = review.findings[1].figures
-    assert gaps["missing"] == 12
-    assert (review.quality.missing, review.quality.estimated) == (12, 8)
+    assert found(review)[:4] == ["late-meter", "gaps", "estimated", "edited"]
+    _, gaps, guessed, by_hand, *_ = (one.figures for one in review.findings)
+    assert (gaps["missing"], guessed["estimated"], by_hand["edited"]) == (12, 8, 5)
+    quality = review.quality
+    assert (quality.missing, quality.estimated, quality.edited) == (12, 8, 5)
+    assert quality.measured == quality.expected - 25
 
 
 def test_an_account_without_load_has_one_finding(conn) -> None:
