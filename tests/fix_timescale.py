@@ -70,8 +70,7 @@ def clean(url: str) -> None:
         ).fetchall()
         tables = sql.SQL(", ").join(sql.Identifier(name) for (name,) in names)
         conn.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(tables))
-        conn.execute("DROP MATERIALIZED VIEW load_hourly")
-        conn.execute((FOLDER / "0005_rollups.timescale.sql").read_bytes())
+        conn.execute((FOLDER / "0025_exact_hours.timescale.sql").read_bytes())
         # Its policies are made anew where something is kept otherwise.
         conn.execute("UPDATE retention SET keep = '1 day'")
         conn.execute("SELECT set_retention('13 months', '10 years', '13 months')")

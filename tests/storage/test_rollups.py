@@ -156,8 +156,12 @@ def test_sums_are_exact(store: Store) -> None:
         store_intervals(conn, 1, intervals([85.8] * 96, begins), settled_at=SETTLED)
         (day,) = load_daily(conn, 1, date(2026, 3, 2), date(2026, 3, 2))
         (month,) = load_monthly(conn, [1], date(2026, 3, 2), date(2026, 3, 2))
+        hours = load_hourly(conn, 1, begins, begins + timedelta(days=1))
     assert day.import_kwh == month.import_kwh == 8236.8
     assert sum([85.8] * 96) != 8236.8
+    # 4 x 85.8, though 85.8 is kept as a whole number of 2^-20 kWh.
+    assert [hour.import_kwh for hour in hours] == [343.2] * 24
+    assert {hour.max_import_kw for hour in hours} == {343.2}
 
 
 @pytest.mark.parametrize("before", [[1.0], []], ids=["begun", "new"])
