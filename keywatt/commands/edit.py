@@ -2,7 +2,6 @@
 
 # ruff: noqa: PLC0415 - rooms are imported when a command runs: help must be quick
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import typer
@@ -10,28 +9,26 @@ import typer
 from keywatt.commands.common import AsJson, epilogue, print_json, settings_of
 from keywatt.commands.edit_options import (
     AccountOption,
-    BilledToo,
     ExportKwh,
     File,
     Kwh,
     Lagging,
     Leading,
+    Manner,
     Number,
     OnlyPoint,
     PointName,
     PointOption,
-    Settle,
     Start,
     TotalKwh,
     Until,
     Why,
-    Yes,
+    with_manner,
 )
 from keywatt.commands.edit_talk import Talk, talk_over, tell_refused
-from keywatt.commands.entering import By, ForAccount, Reason, entry, point_called, who
+from keywatt.commands.entering import ForAccount, Reason, entry, point_called, who
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from zoneinfo import ZoneInfo
 
     from psycopg import Connection
@@ -39,6 +36,7 @@ if TYPE_CHECKING:
 
     from accounts.account import Account, Point
     from analytics.settlement.edited_values import EditedValues
+    from keywatt.edit_made import Order
 
 _HELP = "Set the energy of intervals by hand, see what was set, and undo it."
 _ONE = (
@@ -81,6 +79,7 @@ def add_to(app: typer.Typer) -> None:
 
 def _add_set(family: typer.Typer) -> None:
     @family.command("set", epilog=_EPILOGUE)
+    @with_manner
     def set_(  # one parameter an option, as the library wants it
         ctx: typer.Context,
         account: ForAccount,
@@ -94,14 +93,10 @@ def _add_set(family: typer.Typer) -> None:
         export_kwh: ExportKwh = None,
         lagging_kvarh: Lagging = None,
         leading_kvarh: Leading = None,
-        by: By = None,
-        billed_too: BilledToo = False,
-        yes: Yes = False,
-        settle: Settle = False,
-        as_json: AsJson = False,
+        manner: Manner,
     ) -> None:
         """Set a quarter-hour, or a run of them."""
-        from keywatt.edit_made import Order, setting
+        from keywatt.edit_made import setting
         from storage.master import load_account
 
         with entry(ctx) as (conn, _):
@@ -114,17 +109,10 @@ def _add_set(family: typer.Typer) -> None:
                 "leading_kvarh": leading_kvarh,
             }
             values = _typed(start, until, amounts, whose.time_zone)
-            order = Order(
-                account=whose,
-                point=point_called(conn, whose, point),
-                by=who(by),
-                why=reason,
-                clock=_clock(ctx),
-                billed_too=billed_too,
-                settle=settle,
-            )
+            where = point_called(conn, whose, point)
+            order = _order(ctx, (whose, where), reason, manner)
             change = setting(conn, order, values)
-            talk_over(conn, order, values.start_us, change, Talk(yes, as_json))
+            talk_over(conn, order, values.start_us, change, _talk(manner))
 
 
 def _typed(
@@ -150,6 +138,7 @@ def _typed(
 
 def _add_file(family: typer.Typer) -> None:
     @family.command("file", epilog=_EPILOGUE)
+    @with_manner
     def file_(
         ctx: typer.Context,
         file: File,
@@ -157,17 +146,13 @@ def _add_file(family: typer.Typer) -> None:
         account: AccountOption,
         point: PointOption = None,
         reason: Reason,
-        by: By = None,
-        billed_too: BilledToo = False,
-        yes: Yes = False,
-        settle: Settle = False,
-        as_json: AsJson = False,
+        manner: Manner,
     ) -> None:
         """Set many quarter-hours of a point; a file with a wrong line changes nothing.
 
         Empty fields, and columns that are not there, stay as settled.
         """
-        from keywatt.edit_made import Order, setting
+        from keywatt.edit_made import setting
         from reports.edit_file import read_edit_file
         from reports.exchange.importing import find_point
 
@@ -175,19 +160,17 @@ def _add_file(family: typer.Typer) -> None:
             whose, where = find_point(conn, account, point)
             read = read_edit_file(file, whose.time_zone)
             if read.refused:
-                tell_refused(file, read, as_json=as_json)
+                tell_refused(file, read, as_json=manner.as_json)
                 raise typer.Exit(_REFUSED_CODE)
-            order = Order(
-                account=whose,
-                point=where,
-                by=who(by),
-                why=reason,
-                clock=_clock(ctx),
-                billed_too=billed_too,
-                settle=settle,
-            )
+            order = _order(ctx, (whose, where), reason, manner)
             change = setting(conn, order, read.values)
-            talk_over(conn, order, read.values.start_us, change, Talk(yes, as_json))
+            talk_over(
+                conn,
+                order,
+                read.values.start_us,
+                change,
+                _talk(manner),
+            )
 
 
 def _add_list(family: typer.Typer) -> None:
@@ -219,35 +202,24 @@ def _add_list(family: typer.Typer) -> None:
 
 def _add_undo(family: typer.Typer) -> None:
     @family.command("undo", epilog=_EPILOGUE)
+    @with_manner
     def undo(
         ctx: typer.Context,
         edit_id: Number,
         *,
         why: Why,
-        by: By = None,
-        billed_too: BilledToo = False,
-        yes: Yes = False,
-        settle: Settle = False,
-        as_json: AsJson = False,
+        manner: Manner,
     ) -> None:
         """Let an edit count no longer: readings decide again, or an edit before it."""
-        from keywatt.edit_made import Order, undoing
+        from keywatt.edit_made import undoing
         from storage.edit_records import edited_starts
 
         with entry(ctx) as (conn, _):
             whose, where = _edited_point(conn, edit_id)
-            order = Order(
-                account=whose,
-                point=where,
-                by=who(by),
-                why=why,
-                clock=_clock(ctx),
-                billed_too=billed_too,
-                settle=settle,
-            )
+            order = _order(ctx, (whose, where), why, manner)
             change = undoing(conn, order, edit_id)
             starts = edited_starts(conn, edit_id)
-            talk = Talk(yes, as_json, "Undo it?", "Edit {} is undone.")
+            talk = Talk(manner.yes, manner.as_json, "Undo it?", "Edit {} is undone.")
             talk_over(conn, order, starts, change, talk)
 
 
@@ -267,5 +239,22 @@ def _edited_point(
     return load_account(conn, point.account_id), point
 
 
-def _clock(ctx: typer.Context) -> "Callable[[], datetime]":
-    return settings_of(ctx).site_clock().now
+def _order(
+    ctx: typer.Context, where: "tuple[Account, Point]", why: str, manner: Manner
+) -> "Order":
+    from keywatt.edit_made import Order
+
+    account, point = where
+    return Order(
+        account=account,
+        point=point,
+        by=who(manner.by),
+        why=why,
+        clock=settings_of(ctx).site_clock().now,
+        billed_too=manner.billed_too,
+        settle=manner.settle,
+    )
+
+
+def _talk(manner: Manner) -> Talk:
+    return Talk(manner.yes, manner.as_json)

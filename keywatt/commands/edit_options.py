@@ -1,9 +1,19 @@
-"""The options of `keywatt edit`."""
+"""The options of `keywatt edit`, those of every change in one place.
 
+A command that changes something takes a `Manner`; `with_manner` gives it the options.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from keywatt.commands.common import AsJson
+from keywatt.commands.entering import By
 
 PointName = Annotated[str, typer.Argument(metavar="POINT", help="The point's name.")]
 Start = Annotated[
@@ -70,3 +80,39 @@ BilledToo = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Store it without asking.")]
 Settle = Annotated[bool, typer.Option("--settle", help="Settle the days at once.")]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Manner:
+    """In whose name a change is made, how far it may go, how it is talked about."""
+
+    by: By = None
+    billed_too: BilledToo = False
+    yes: Yes = False
+    settle: Settle = False
+    as_json: AsJson = False
+
+
+def with_manner(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `Manner`, which it takes as `manner`.
+
+    The library reads a command's options from its signature.
+    """
+    options = {each.name: (each.type, each.default) for each in fields(Manner)}
+
+    @wraps(command)
+    def given(**values: Any) -> None:  # noqa: ANN401  whatever options there are
+        manner = Manner(**{name: values.pop(name) for name in options})
+        command(**values, manner=manner)
+
+    signature = inspect.signature(command)
+    own = [one for name, one in signature.parameters.items() if name != "manner"]
+    shared = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind
+        )
+        for name, (kind, default) in options.items()
+    ]
+    given.__signature__ = signature.replace(parameters=own + shared)  # type: ignore[attr-defined]
+    given.__annotations__ = {one.name: one.annotation for one in own + shared}
+    return given
