@@ -17,6 +17,7 @@ from reports.texts import text
 from reports.wording import sentence
 from reports.writing import ABSENT, Reader, clock, moment, power
 from storage.edit_records import EditRecord
+from storage.import_records import ImportRecord
 from storage.settlement_master import SupplyOutage
 from storage.trace import Version
 
@@ -137,7 +138,7 @@ def readings(trace: IntervalTrace, hours: Sequence[MeterHour], reader: Reader) -
 
 
 def circumstances(trace: IntervalTrace, reader: Reader) -> str:
-    """Say what was entered of that time: that supply was off, that the site was closed.
+    """Say what was entered of that time: no supply, a closure, a file taken back.
 
     Empty where nothing was.
     """
@@ -151,8 +152,23 @@ def circumstances(trace: IntervalTrace, reader: Reader) -> str:
         closure = trace.closure
         who, at = closure.entered_by, closure.entered_at
         parts.append(said("closure-told", reader, why=closure.reason, who=who, at=at))
+    parts += [_undone(one, reader) for one in trace.undone]
     lines = "".join(f"<li>{told}</li>" for told in parts)
     return f'<ul class="kw-findings">{lines}</ul>' if lines else ""
+
+
+def _undone(one: ImportRecord, reader: Reader) -> str:
+    """Say which file had given something of it, and who took that back and why."""
+    return said(
+        "import-undone-told",
+        reader,
+        file=one.name,
+        who=one.imported_by,
+        at=one.imported_at,
+        undone_by=one.undone_by,
+        undone_at=one.undone_at,
+        why=one.undone_why,
+    )
 
 
 def _outage(one: SupplyOutage, reader: Reader) -> str:

@@ -23,6 +23,7 @@ REFUSALS = (
     ("reports.verdicts", "VerdictError"),
     ("simulators.simulator_error", "SimulatorError"),
     ("storage.bills", "BillError"),
+    ("storage.import_undo", "UndoError"),
     ("storage.master", "UnknownAccountError"),
     ("storage.settlement_master", "EntryError"),
 )

@@ -19,6 +19,7 @@ from meters.quantity import COLUMN, Quantity
 from meters.reading import ReadingBatch, from_utc_us, utc_us
 from storage.bills import Bill, load_bills
 from storage.edit_records import EditRecord, load_edits
+from storage.import_records import ImportRecord, list_undone
 from storage.imports import ImportedFile
 from storage.master import load_account, load_points
 from storage.meter_intervals import load_meter_intervals
@@ -96,6 +97,8 @@ class IntervalTrace:
     edits: tuple[EditRecord, ...]
     """The oldest first, also what was undone."""
     meters: tuple[TracedMeter, ...]
+    undone: tuple[ImportRecord, ...]
+    """Imports that were taken back and had given something of it."""
     refused: tuple[RefusedThen, ...]
     outages: tuple[SupplyOutage, ...]
     """Those that touch it."""
@@ -151,6 +154,7 @@ def interval_trace(
         verdicts=_touching(judged[0].verdicts if judged else (), start, stop),
         edits=tuple(load_edits(conn, point_id, start, stop)),
         meters=tuple(_traced(conn, each, start, stop) for each in there),
+        undone=tuple(list_undone(conn, point_id, start, stop)),
         refused=tuple(
             load_refused_then(
                 conn,

@@ -1,6 +1,9 @@
-"""Which files were imported, which meters their rows are of, and their readings."""
+"""Which files were imported, which meters their rows are of, and their readings.
 
-from collections.abc import Sequence
+What a file gave and what there was besides are kept by moment, so that just that can be
+taken back: `storage.import_undo`.
+"""
+
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -9,7 +12,7 @@ import numpy as np
 from psycopg import Connection
 from psycopg.rows import TupleRow, class_row
 
-from meters.quantity import QUANTITIES
+from meters.quantity import QUANTITIES, REGISTERS
 from meters.reading import (
     IntArray,
     ReadingBatch,
@@ -80,7 +83,7 @@ def load_sittings(
 
 @dataclass(frozen=True, slots=True)
 class ImportedFile:
-    """A file that was imported before."""
+    """A file that was imported before, and counts."""
 
     import_id: int
     name: str
@@ -91,12 +94,12 @@ class ImportedFile:
 SELECT_FILE = """
     SELECT import_id, name, imported_by, imported_at
       FROM imported_file
-     WHERE sha256 = %(sha256)s
+     WHERE sha256 = %(sha256)s AND undone_at IS NULL
 """
 
 
 def find_imported(conn: Connection[TupleRow], sha256: str) -> ImportedFile | None:
-    """Return the import of a content, if it was imported."""
+    """Return the import of a content, if it was imported and not taken back."""
     with conn.cursor(row_factory=class_row(ImportedFile)) as cur:
         return cur.execute(SELECT_FILE, {"sha256": sha256}).fetchone()
 
@@ -110,16 +113,18 @@ def lock_imports(conn: Connection[TupleRow]) -> None:
 
 
 INSERT_FILE = """
-    INSERT INTO imported_file (name, sha256, content, rows_new, rows_changed, rows_same,
+    INSERT INTO imported_file (point_id, name, sha256, content, starts_at, stops_at,
+                               import_kwh, rows_new, rows_changed, rows_same,
                                imported_by, imported_at)
-    VALUES (%(name)s, %(sha256)s, %(content)s, %(rows_new)s, %(rows_changed)s,
-            %(rows_same)s, %(imported_by)s, %(imported_at)s)
+    VALUES (%(point_id)s, %(name)s, %(sha256)s, %(content)s, %(starts_at)s,
+            %(stops_at)s, %(import_kwh)s, %(rows_new)s, %(rows_changed)s, %(rows_same)s,
+            %(imported_by)s, %(imported_at)s)
     RETURNING import_id
 """
 
 
-def store_file(conn: Connection[TupleRow], **row: str | int | datetime) -> int:
-    """Name a file that is being imported; return its number."""
+def store_file(conn: Connection[TupleRow], **row: str | float | datetime | None) -> int:
+    """Name a file that is being imported, by the columns above; return its number."""
     stored = conn.execute(INSERT_FILE, row).fetchone()
     if stored is None:
         raise RuntimeError("an inserted row has no number")
@@ -133,16 +138,37 @@ def _ensure_months(conn: Connection[TupleRow], times_us: IntArray) -> None:
         conn.execute(ENSURE_MONTH, {"month": first})
 
 
-# What a reading was before a file changed it stays, in quarantine.
+# What there was besides files stays the same from one file to the next.
 KEEP_READINGS = """
-    INSERT INTO quarantine (received_at, transport, source, meter_id, reason, "text",
-                            readings, raw)
-    SELECT %(received_at)s, 'file', %(source)s, meter_id, 'replaced-by-import',
-           format('measured at %%s; what it was before is JSON here', measured_at), 1,
-           convert_to(to_jsonb(reading)::text, 'UTF8')
-      FROM reading
-     WHERE meter_id = %(one_meter)s AND measured_at = ANY(%(measured_at)s)
-       AND measured_at BETWEEN %(first)s AND %(last)s
+    INSERT INTO imported_reading (import_id, meter_id, measured_at, gave, was)
+    SELECT %(import_id)s, %(one_meter)s, given.measured_at,
+           jsonb_strip_nulls(
+               CASE WHEN old.meter_id IS NULL THEN to_jsonb(given)
+                    ELSE to_jsonb(given) - %(momentary)s::text[] END)
+           - 'measured_at'::text || jsonb_build_object('source', %(code)s::int),
+           CASE WHEN earlier.import_id IS NULL THEN to_jsonb(old) ELSE earlier.was END
+      FROM unnest(
+               %(measured_at)s, %(received)s, %(energy_import_kwh)s,
+               %(energy_export_kwh)s, %(energy_lagging_kvarh)s,
+               %(energy_leading_kvarh)s, %(active_power_kw)s, %(active_power_l1_kw)s,
+               %(active_power_l2_kw)s, %(active_power_l3_kw)s, %(reactive_power_kvar)s,
+               %(power_factor)s, %(frequency_hz)s, %(voltage_l1_v)s, %(voltage_l2_v)s,
+               %(voltage_l3_v)s, %(current_l1_a)s, %(current_l2_a)s, %(current_l3_a)s)
+           AS given (measured_at, received_at, energy_import_kwh, energy_export_kwh,
+                     energy_lagging_kvarh, energy_leading_kvarh, active_power_kw,
+                     active_power_l1_kw, active_power_l2_kw, active_power_l3_kw,
+                     reactive_power_kvar, power_factor, frequency_hz, voltage_l1_v,
+                     voltage_l2_v, voltage_l3_v, current_l1_a, current_l2_a,
+                     current_l3_a)
+      LEFT JOIN reading AS old
+        ON old.meter_id = %(one_meter)s AND old.measured_at = given.measured_at
+       AND old.measured_at BETWEEN %(first)s AND %(last)s
+      LEFT JOIN LATERAL (
+               SELECT import_id, was
+                 FROM imported_reading AS its JOIN imported_file USING (import_id)
+                WHERE its.meter_id = %(one_meter)s
+                  AND its.measured_at = given.measured_at AND undone_at IS NULL
+                ORDER BY import_id DESC LIMIT 1) AS earlier ON true
 """
 UPSERT_READINGS = """
     INSERT INTO reading AS old (
@@ -172,20 +198,19 @@ UPSERT_READINGS = """
 
 
 def store_readings(
-    conn: Connection[TupleRow], batch: ReadingBatch, *, source: str
+    conn: Connection[TupleRow], batch: ReadingBatch, *, import_id: int
 ) -> None:
     """Store readings of one meter out of a file; those that are there are replaced.
 
-    What a replaced reading said is kept in quarantine. A register that the file does
-    not give stays.
+    What a replaced reading said is kept. A register that the file does not give stays.
 
     Parameters
     ----------
     conn : Connection
     batch : ReadingBatch
         Of one meter, each moment once, all received at the same time.
-    source : str
-        Name of the file.
+    import_id : int
+        Number of the file.
 
     """
     if not len(batch):
@@ -196,10 +221,10 @@ def store_readings(
         "one_meter": int(batch.meter_id[0]),
         "measured_at": time_column(batch.measured_us),
         "received": time_column(batch.received_us),
-        "received_at": from_utc_us(int(batch.received_us[0])),
         "first": from_utc_us(int(batch.measured_us.min())),
         "last": from_utc_us(int(batch.measured_us.max())),
-        "source": source,
+        "import_id": import_id,
+        "momentary": [each for each in QUANTITIES if each not in REGISTERS],
         "code": SOURCE_CODE[Source.IMPORTED],
     }
     columns |= {
@@ -208,16 +233,3 @@ def store_readings(
     }
     conn.execute(KEEP_READINGS, columns)
     conn.execute(UPSERT_READINGS, columns)
-
-
-SELECT_IMPORTS = """
-    SELECT import_id, name, imported_by, imported_at
-      FROM imported_file
-     ORDER BY import_id
-"""
-
-
-def load_imports(conn: Connection[TupleRow]) -> Sequence[ImportedFile]:
-    """Return all files that were imported, oldest first."""
-    with conn.cursor(row_factory=class_row(ImportedFile)) as cur:
-        return cur.execute(SELECT_IMPORTS).fetchall()

@@ -115,7 +115,8 @@ STORE_INTERVALS = """
 # What was settled from readings that may be dropped by now (those up to a day before it
 # may count) stays where nothing better is known: an estimate is only replaced by one
 # that leans on a register too, and is surer. The newest that nobody set by hand is what
-# comes back where an edit is undone, and what an edit leaves of other registers.
+# comes back where an edit is undone, and what an edit leaves of other registers. What
+# was settled from a file that was taken back since is not among it.
 STORE_OUTLIVING = STORE_INTERVALS.replace(
     "WITH settled AS MATERIALIZED (", "WITH given AS MATERIALIZED ("
 ).replace(
@@ -123,16 +124,17 @@ STORE_OUTLIVING = STORE_INTERVALS.replace(
     """    known AS MATERIALIZED (
         SELECT DISTINCT ON (start) *
           FROM (SELECT start, import_kwh, export_kwh, lagging_kvarh, leading_kvarh,
-                       quality, method, confidence, status, firm, version
+                       quality, method, confidence, status, firm, version, settled_at
                   FROM energy_interval
                  WHERE point_id = %(point_id)s AND start BETWEEN %(first)s AND %(last)s
                 UNION ALL
                 SELECT start, import_kwh, export_kwh, lagging_kvarh, leading_kvarh,
-                       quality, method, confidence, status, firm, version
+                       quality, method, confidence, status, firm, version, settled_at
                   FROM energy_interval_past
                  WHERE point_id = %(point_id)s AND start BETWEEN %(first)s AND %(last)s)
                AS every
          WHERE quality <> 'edited' AND start < %(outlives_until)s
+           AND NOT settled_of_undone(%(point_id)s, start, settled_at)
          ORDER BY start, version DESC),
     weighed AS MATERIALIZED (
         SELECT given.start,

@@ -13,7 +13,7 @@ from psycopg.rows import TupleRow
 
 from storage.dirty import REACH_MIN
 
-_REACH = timedelta(minutes=REACH_MIN)
+REACH = timedelta(minutes=REACH_MIN)
 
 # As long as readings are kept; those up to a day before an interval may count.
 MARK_TIME = """
@@ -126,7 +126,7 @@ def mark_time(
         "start": "-infinity" if start is None else start,
         "stop": "infinity" if stop is None else stop,
         "now": now,
-        "reach": _REACH,
+        "reach": REACH,
     }
     return len(conn.execute(MARK_TIME, asked).fetchall())
 
@@ -176,9 +176,9 @@ def mark_noted(
     }
     if opening:
         (first,) = conn.execute(SELECT_NEXT, sat).fetchone() or (None,)
-        until = (first or installed_at) + _REACH
-        mark_time(conn, point_id, installed_at - _REACH, until, now)
+        until = (first or installed_at) + REACH
+        mark_time(conn, point_id, installed_at - REACH, until, now)
     if closing and removed_at is not None:
         (last,) = conn.execute(SELECT_LAST, sat).fetchone() or (None,)
-        since = (last or removed_at) - _REACH
-        mark_time(conn, point_id, since, removed_at + _REACH, now)
+        since = (last or removed_at) - REACH
+        mark_time(conn, point_id, since, removed_at + REACH, now)

@@ -33,8 +33,10 @@ def store_recorded(
 
 
 SELECT_STARTS = """
-    SELECT DISTINCT start FROM meter_interval
+    SELECT DISTINCT start FROM meter_interval AS its
      WHERE meter_id = %(meter_id)s AND start >= %(start)s AND start < %(stop)s
+       AND NOT EXISTS (SELECT FROM imported_file AS file
+                        WHERE file.import_id = its.import_id AND undone_at IS NOT NULL)
 """
 
 

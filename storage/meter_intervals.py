@@ -36,7 +36,7 @@ class MeterIntervals:
         return int(self.start_us.size)
 
 
-# Of one start the interval received last counts.
+# Of one start the interval received last counts, unless its file was taken back.
 SELECT_METER_INTERVALS = """
     SELECT string_agg(timestamptz_send(start), ''),
            string_agg(int2send(length_min), ''),
@@ -46,9 +46,12 @@ SELECT_METER_INTERVALS = """
            string_agg(float8send(coalesce(leading_kvarh, 'NaN')), ''),
            string_agg(CASE WHEN power_failure THEN '1' ELSE '0' END, '')
       FROM (SELECT DISTINCT ON (start) *
-              FROM meter_interval
+              FROM meter_interval AS its
              WHERE meter_id = %(meter_id)s
                AND start >= %(start)s AND start < %(stop)s
+               AND NOT EXISTS (SELECT FROM imported_file AS file
+                                WHERE file.import_id = its.import_id
+                                  AND undone_at IS NOT NULL)
              ORDER BY start, received_at DESC) AS wanted
 """
 
@@ -89,6 +92,9 @@ INSERT_METER_INTERVALS = """
       LEFT JOIN LATERAL (
                SELECT * FROM meter_interval AS its
                 WHERE its.meter_id = %(meter_id)s AND its.start = given.start
+                  AND NOT EXISTS (SELECT FROM imported_file AS file
+                                   WHERE file.import_id = its.import_id
+                                     AND undone_at IS NOT NULL)
                 ORDER BY its.received_at DESC LIMIT 1) AS newest ON true
      WHERE newest.start IS NULL
         OR (newest.length_min, newest.import_kwh, newest.export_kwh,

@@ -40,6 +40,11 @@ def set_retention(conn: Connection[TupleRow], keep: Retention) -> bool:
 
 
 DROP_EXPIRED = "SELECT drop_expired(%(now)s)"
+# Readings go by whole months, or by weeks: never before what files made of them.
+DELETE_GIVEN = """
+    DELETE FROM imported_reading
+     WHERE measured_at < kept_since('readings', %(now)s) - interval '1 month'
+"""
 
 
 def drop_expired(conn: Connection[TupleRow], now: datetime) -> int:
@@ -49,5 +54,6 @@ def drop_expired(conn: Connection[TupleRow], now: datetime) -> int:
     tables. While another does it, nothing is done. The caller owns the transaction,
     which should hold nothing else: partitions that go are locked until it ends.
     """
+    conn.execute(DELETE_GIVEN, {"now": now})
     row = conn.execute(DROP_EXPIRED, {"now": now}).fetchone()
     return 0 if row is None else int(row[0])

@@ -115,8 +115,11 @@ def load_meters_there(
 # is named.
 SELECT_FILE_OF = """
     SELECT import_id, name, imported_by, imported_at
-      FROM (SELECT import_id FROM meter_interval
+      FROM (SELECT import_id FROM meter_interval AS its
              WHERE meter_id = %(meter_id)s AND start = %(start)s
+               AND NOT EXISTS (SELECT FROM imported_file AS file
+                                WHERE file.import_id = its.import_id
+                                  AND undone_at IS NOT NULL)
              ORDER BY received_at DESC LIMIT 1) AS newest
       JOIN imported_file USING (import_id)
 """

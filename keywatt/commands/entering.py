@@ -6,7 +6,7 @@ import getpass
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -90,15 +90,16 @@ def steps_told(
     from reports.wording import reason
     from reports.writing import Reader
 
-    steps = [_step(entered.entered_by, entered.entered_at, zone)]
+    steps = [step_told(entered.entered_by, entered.entered_at, zone)]
     if removed_too:
         why = entered.removed_why or ""
-        steps += [_step(entered.removed_by, entered.removed_at, zone)]
+        steps += [step_told(entered.removed_by, entered.removed_at, zone)]
         steps += [reason(why, Reader()) if why else ""]
     return tuple(steps)
 
 
-def _step(by: str | None, at: datetime | None, zone: "ZoneInfo") -> str:
+def step_told(by: str | None, at: datetime | None, zone: tzinfo) -> str:
+    """Say who did something and when; "" = nobody did."""
     return "" if at is None else f"{by}, {at.astimezone(zone):%Y-%m-%d %H:%M}"
 
 

@@ -6,10 +6,12 @@ import getpass
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
+from keywatt.commands import imports
 from keywatt.commands.common import AsJson, epilogue, print_json, settings_of
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from reports.exchange.preview import Preview
     from reports.exchange.text_table import Tell
 
+_HELP = "Show what files would change, store them, list imports, and undo one."
 _EPILOGUE = epilogue(
     "Without --apply nothing is changed: rows that are new, changed or the same are "
     "told, energy by day, what is refused with its line and why, and which days would "
@@ -28,14 +31,18 @@ _EPILOGUE = epilogue(
     "autumn repeats is told apart by the order of the rows. Energy is that of the "
     "point: CT and PT are in it. A register is what the meter shows, without them.",
     "Exit code 2: rows are refused or contradict what is stored.",
+    "“keywatt import list” tells what was imported, and “keywatt import undo NUMBER” "
+    "takes it back. A file that is called list is ./list.",
     examples=(
         "keywatt import exported.csv --account steel",
         "keywatt import a.csv --account steel --column time=Date --column net_kwh=P",
         "keywatt import a.csv --account steel --point Hall --unit kW --apply",
         "keywatt import dials.csv --account steel --kind registers --apply",
+        "keywatt import undo 3 --reason 'It was of another plant'",
     ),
 )
 _REFUSED_CODE = 2
+_FILES = "file"
 
 Files = Annotated[
     list[Path], typer.Argument(metavar="FILE...", help="CSV or Parquet, also gzipped.")
@@ -109,10 +116,25 @@ By = Annotated[
 ]
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
+class FilesOrCommand(TyperGroup):
+    """Takes what is no command for files."""
 
-    @app.command("import", epilog=_EPILOGUE)
+    usual = _FILES
+    """The command that need not be named."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
+        """Name the usual command where no other one is."""
+        is_named = bool(args) and args[0] in self.commands
+        return super().parse_args(ctx, args if is_named else [self.usual, *args])
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    family = typer.Typer(cls=FilesOrCommand, help=_HELP, epilog=_EPILOGUE)
+    app.add_typer(family, name="import")
+    imports.add_to(family)
+
+    @family.command(_FILES, epilog=_EPILOGUE)
     def import_(  # one parameter an option, as the library wants it
         ctx: typer.Context,
         files: Files,

@@ -116,6 +116,12 @@ def _print(found: "IntervalTrace") -> None:
         )
     for traced in found.meters:
         _print_meter(console, traced, zone)
+    for one in found.undone:
+        console.print(
+            f"Import {one.import_id} of {one.name} by {one.imported_by} had given of "
+            f"it; undone by {one.undone_by}: {one.undone_why}",
+            markup=False,
+        )
     for refused in found.refused:
         console.print(
             f"Refused at {refused.received_at.astimezone(zone):%d %b %H:%M:%S}: "

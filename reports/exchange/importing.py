@@ -14,7 +14,7 @@ from accounts.account import Account, Point
 from accounts.calendar import SLOT_MIN, SiteCalendar
 from meters.quantity import COLUMN, QUANTITIES, Quantity
 from meters.reading import ReadingBatch, from_utc_us, utc_us
-from reports.exchange.content import Content
+from reports.exchange.content import MINUTE_US, Content
 from reports.exchange.form import ENERGIES, ExchangeError, Kind
 from reports.exchange.merging import merged
 from reports.exchange.placing import meter_rows, multipliers_of, placed
@@ -258,21 +258,28 @@ class _Importing:
     def store(self, compared: Compared, *, new: int, changed: int, same: int) -> None:
         """Store the rows of a file that are new or changed, and its name."""
         content, order = compared.content, self._order
+        written = replace(content, values=compared.given).part(compared.is_written)
+        length_us = MINUTE_US * (content.length_min or 0)
         import_id = store_file(
             self._conn,
+            point_id=self._point.point_id,
             name=content.file,
             sha256=self._fingerprint(content),
             content=content.kind.value,
+            starts_at=from_utc_us(int(content.at_us[0])) if len(content) else None,
+            stops_at=from_utc_us(int(content.at_us[-1]) + length_us)
+            if len(content)
+            else None,
+            import_kwh=_import_kwh(written),
             rows_new=new,
             rows_changed=changed,
             rows_same=same,
             imported_by=order.by,
             imported_at=order.now,
         )
-        written = replace(content, values=compared.given).part(compared.is_written)
         for sitting, rows in self._rows_of(written):
             if content.kind is Kind.REGISTERS:
-                self._store_readings(written.part(rows), sitting)
+                self._store_readings(written.part(rows), sitting, import_id)
             else:
                 insert_meter_intervals(
                     self._conn,
@@ -292,7 +299,9 @@ class _Importing:
             **dict(zip(ENERGIES, values.T, strict=True)),
         )
 
-    def _store_readings(self, content: Content, sitting: Sitting) -> None:
+    def _store_readings(
+        self, content: Content, sitting: Sitting, import_id: int
+    ) -> None:
         values = np.full((len(content), len(QUANTITIES)), np.nan)
         for at, name in enumerate(content.names):
             values[:, COLUMN[Quantity(name)]] = content.values[:, at]
@@ -303,4 +312,11 @@ class _Importing:
             received_us=received,
             values=values,
         )
-        store_readings(self._conn, batch, source=content.file)
+        store_readings(self._conn, batch, import_id=import_id)
+
+
+def _import_kwh(written: Content) -> float | None:
+    """Return the energy drawn that a file gives; of registers nobody knows it."""
+    if written.kind is Kind.REGISTERS:
+        return None
+    return float(np.nansum(written.values[:, ENERGIES.index("import_kwh")]))

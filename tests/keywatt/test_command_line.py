@@ -32,6 +32,8 @@ COMMANDS = [
     ["edit", "undo"],
     ["export"],
     ["import"],
+    ["import", "list"],
+    ["import", "undo"],
     ["meters", "apply"],
     ["meters", "check"],
     ["meters", "export"],

@@ -49,6 +49,50 @@ def test_a_file_is_seen_then_stored_then_known(keywatt, site, tmp_path) -> None:
     assert " by Li Wei (import 1); a file is taken once." in again.err
 
 
+def test_an_import_is_listed_and_taken_back(keywatt, site, tmp_path) -> None:
+    assert keywatt("import", "list", **site).out == "Nothing was imported.\n"
+    file = write(tmp_path, "31.3.2026 23:45;100,5", "1.4.2026 0:00;200")
+    keywatt("import", file, *ASKED, "--apply", "--by", "Li Wei", **site)
+    (told,) = json.loads(
+        keywatt("import", "list", "--account", "steel", "--json", **site).out
+    )
+    assert (told["name"], told["account"], told["point"], told["imported_by"]) == (
+        "load.csv",
+        "steel",
+        "Main supply",
+        "Li Wei",
+    )
+    # On the wall 23:45 to 00:15 in Shanghai; 25.125 + 50 kWh.
+    assert (told["starts_at"], told["stops_at"], told["import_kwh"]) == (
+        "2026-03-31T15:45:00+00:00",
+        "2026-03-31T16:15:00+00:00",
+        75.125,
+    )
+    assert (
+        json.loads(
+            keywatt("import", "list", "--account", "cold-store", "--json", **site).out
+        )
+        == []
+    )
+    undo = ("import", "undo", "1", "--by", "Mei Tan", "--reason")
+    assert keywatt(*undo, " ", **site).err == (
+        "Undoing import 1 needs a reason; give one.\n"
+    )
+    said = keywatt(*undo, "[red]Another mill", **site)
+    assert said.out == (
+        "Import 1 of load.csv is undone. What is settled of steel, Main supply, on"
+        " 2026-03-31 to 2026-04-01 is settled again.\n"
+    )
+    again = keywatt(*undo, "Twice", **site)
+    assert again.code == 2
+    assert again.err.startswith("Import 1 is undone already, by Mei Tan on ")
+    listed = keywatt("import", "list", **site).out
+    for words in ("load.csv", "75.12", "Li Wei, ", "Mei Tan, ", "[red]Another"):
+        assert words in listed
+    stored = keywatt("import", file, *ASKED, "--apply", **site)
+    assert stored.out.splitlines()[-1] == "Stored for steel, Main supply."
+
+
 def test_a_script_reads_json(keywatt, site, tmp_path) -> None:
     file = write(tmp_path, "1.4.2026 0:00;200", "1.4.2026 0:15;off", "1.4.2026 0:30;4")
     said = keywatt("import", file, *ASKED, "--apply", "--json", **site)

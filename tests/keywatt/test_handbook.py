@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 import meters.profile
 from accounts.site import Connection, SiteMeter
 from keywatt.__main__ import app
+from keywatt.commands.files_in import FilesOrCommand
 from meters.modbus_profile import ModbusProfile
 from meters.mqtt_profile import MqttProfile
 from meters.payload import decode_payload
@@ -110,12 +111,19 @@ def command_lines() -> list[object]:
     return found
 
 
+def of_group(group: TyperGroup, arguments: list[str]) -> object:
+    """Take the name of one of a group's commands, or the one that needs no name."""
+    if isinstance(group, FilesOrCommand) and arguments[0] not in group.commands:
+        return group.commands[group.usual]
+    return group.commands[arguments.pop(0)]
+
+
 def parse(line: str) -> None:
     """Read a line as the command line does, to its last option; run nothing."""
     arguments = shlex.split(line, comments=True)[1:]
     command = typer.main.get_command(app)
     while isinstance(command, TyperGroup) and not arguments[0].startswith("-"):
-        command = command.commands[arguments.pop(0)]
+        command = of_group(command, arguments)
     if arguments != ["--help"]:
         command.make_context("keywatt", arguments)
 

@@ -8,10 +8,10 @@ from psycopg.errors import UniqueViolation
 from meters.quantity import COLUMN, Quantity
 from meters.reading import Source, utc_us
 from storage.database import connect
+from storage.import_records import list_imports
 from storage.imports import (
     FOREVER_US,
     find_imported,
-    load_imports,
     load_sittings,
     lock_imports,
     store_file,
@@ -27,6 +27,10 @@ FILE = {
     "name": "march.csv",
     "sha256": "ab" * 32,
     "content": "intervals",
+    "point_id": None,
+    "starts_at": None,
+    "stops_at": None,
+    "import_kwh": None,
     "rows_new": 3,
     "rows_changed": 2,
     "rows_same": 1,
@@ -42,7 +46,7 @@ def test_a_file_is_found_by_its_content_and_kept_once(store: Store) -> None:
         conn.commit()
         found = find_imported(conn, FILE["sha256"])
         assert find_imported(conn, "cd" * 32) is None
-        assert load_imports(conn) == [found]
+        assert [one.import_id for one in list_imports(conn)] == [found.import_id]
         assert (found.import_id, found.name, found.imported_at) == (
             import_id,
             "march.csv",
@@ -78,13 +82,14 @@ def test_readings_of_a_file_leave_what_it_does_not_say(store: Store) -> None:
     said.values[:, COLUMN[Quantity.VOLTAGE_L1_V]] = np.nan
     said.values[0, COLUMN[Quantity.ENERGY_IMPORT_KWH]] = 1001.5
     with connect(store.url) as conn:
-        store_readings(conn, said, source="dials.csv")
+        import_id = store_file(conn, **FILE | {"content": "registers"})
+        store_readings(conn, said, import_id=import_id)
         known = load_readings(conn, 1, NOON, LATER)
         sources = load_sources(conn, 1, NOON, LATER)
         kept = conn.execute(
-            "SELECT transport, source, meter_id, reason,"
-            " (convert_from(raw, 'UTF8')::json ->> 'energy_import_kwh')::float"
-            " FROM quarantine"
+            "SELECT gave ->> 'energy_import_kwh', gave ->> 'voltage_l1_v',"
+            " was ->> 'energy_import_kwh', was ->> 'voltage_l1_v'"
+            " FROM imported_reading ORDER BY measured_at"
         ).fetchall()
     dial = known.values[:, COLUMN[Quantity.ENERGY_IMPORT_KWH]]
     volts = known.values[:, COLUMN[Quantity.VOLTAGE_L1_V]]
@@ -92,4 +97,9 @@ def test_readings_of_a_file_leave_what_it_does_not_say(store: Store) -> None:
     assert dial.tolist() == [1000, 1001.5, 1001, 1002]
     np.testing.assert_array_equal(volts, [230, 230.125, np.nan, np.nan])
     assert sources == {Source.PUSHED: 1, Source.IMPORTED: 3}
-    assert kept == [("file", "dials.csv", 1, "replaced-by-import", 1001)]
+    # Of a reading that was there a file gives registers alone; this one has no volts.
+    assert kept == [
+        ("1001.5", None, "1001", "230.125"),
+        ("1001", None, None, None),
+        ("1002", None, None, None),
+    ]

@@ -41,6 +41,8 @@ from storage import (
     evidence,
     exports,
     health,
+    import_records,
+    import_undo,
     imports,
     interval_store,
     intervals,
@@ -501,14 +503,25 @@ def ask_about_files(ask: Asking) -> None:
     assert len(ask(imports.load_sittings, 2, "ST-2")) == 1
     rows = {"rows_new": 3, "rows_changed": 2, "rows_same": 1}
     named = {"name": "a.csv", "sha256": "ab" * 32, "content": "registers"}
-    ask(imports.store_file, imported_by="Li Wei", imported_at=NOON, **named, **rows)
-    assert ask(imports.find_imported, named["sha256"]) == ask(imports.load_imports)[0]
+    of = {"point_id": 1, "starts_at": LONG_AGO, "stops_at": NOON + HOUR}
+    who = {"imported_by": "Li Wei", "imported_at": NOON, "import_kwh": None}
+    import_id = ask(imports.store_file, **who, **of, **named, **rows)
+    assert ask(imports.find_imported, named["sha256"]).import_id == import_id
     for start in (NOON, LONG_AGO):
         again = batch(3, start=start + QUARTER)
-        ask(imports.store_readings, again, source="a.csv")
+        before = ask(readings.load_readings, 1, start, start + DAY)
+        ask(imports.store_readings, again, import_id=import_id)
         ask(readings.load_readings, 1, start, start + DAY)
         ask(exports.load_settled, 1, start, start + DAY)
         ask(exports.load_settled, 1, start, start + DAY, NOON + DAY)
+    undone, days = ask(
+        import_undo.undo_import, import_id, why="Wrong", by="anna", at=NOON + 4 * DAY
+    )
+    assert days == (LONG_AGO.date(), NOON.date())
+    assert ask(import_records.list_imports, 1) == [undone]
+    assert ask(import_records.list_undone, 1, LONG_AGO, LONG_AGO + DAY) == [undone]
+    after = ask(readings.load_readings, 1, LONG_AGO, LONG_AGO + DAY)
+    np.testing.assert_array_equal(after.values, before.values)
 
 
 def ask_what_was_missing(ask: Asking) -> None:

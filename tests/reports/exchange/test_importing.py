@@ -10,7 +10,8 @@ from meters.reading import Source
 from reports.exchange.form import ExchangeError
 from reports.exchange.importing import import_files
 from storage.database import connect
-from storage.imports import load_imports, load_sittings
+from storage.import_records import list_imports
+from storage.imports import load_sittings
 from storage.meter_intervals import load_meter_intervals
 from storage.readings import load_readings, load_sources
 from tests.reports.exchange.made import NOW, campus, content, entered, order
@@ -68,7 +69,7 @@ def test_a_preview_changes_nothing(conn, tmp_path) -> None:
     assert preview.settle == ((date(2018, 11, 4), date(2018, 11, 4)),)
     assert (preview.applied, preview.meters) == (False, ("SD-1",))
     assert preview.files[0].first == "2018-11-04 00:00-07:00"
-    assert (stored(conn), dirty(conn), load_imports(conn)) == ([], [], [])
+    assert (stored(conn), dirty(conn), list_imports(conn)) == ([], [], [])
 
 
 def test_energy_of_the_point_is_stored_before_the_multiplier(conn, tmp_path) -> None:
@@ -81,7 +82,7 @@ def test_energy_of_the_point_is_stored_before_the_multiplier(conn, tmp_path) -> 
         stored(conn), [(1, 0.1), (2, np.nan), (3, 0.3)]
     )
     assert dirty(conn) == [date(2018, 11, 4)]
-    (file,) = load_imports(conn)
+    (file,) = list_imports(conn)
     assert (file.name, file.imported_by, file.imported_at) == ("a.csv", "Li Wei", NOW)
     found = conn.execute("SELECT DISTINCT import_id, received_at FROM meter_interval")
     assert found.fetchall() == [(file.import_id, NOW)]
@@ -97,7 +98,7 @@ def test_a_file_is_taken_once_by_what_is_in_it(conn, tmp_path) -> None:
     )
     with pytest.raises(ExchangeError, match=told):
         import_files(conn, [again], order())
-    assert len(load_imports(conn)) == 1
+    assert len(list_imports(conn)) == 1
 
 
 def test_what_contradicts_what_is_stored_needs_a_word(conn, tmp_path) -> None:
@@ -140,7 +141,7 @@ def test_refused_rows_keep_the_others_out_unless_told(conn, tmp_path) -> None:
     assert preview.why_not == (
         "1 rows are refused; correct them, or store the others with --skip-refused."
     )
-    assert (stored(conn), load_imports(conn)) == ([], [])
+    assert (stored(conn), list_imports(conn)) == ([], [])
     skipped = import_files(conn, [said], order(apply=True, skip_refused=True))
     assert (skipped.applied, len(stored(conn))) == (True, 2)
 
@@ -164,7 +165,7 @@ def test_files_that_contradict_each_other_are_refused_naming_both(
     )
     with pytest.raises(ExchangeError, match=told):
         import_files(conn, [one, other], order(apply=True, replace=True))
-    assert (stored(conn), load_imports(conn)) == ([], [])
+    assert (stored(conn), list_imports(conn)) == ([], [])
 
 
 def test_files_that_agree_are_stored_together(conn, tmp_path) -> None:
@@ -175,7 +176,7 @@ def test_files_that_agree_are_stored_together(conn, tmp_path) -> None:
     assert [file.new for file in preview.files] == [3, 1]
     assert preview.files[1].repeated == 1
     assert [kwh for kwh, _ in stored(conn)] == pytest.approx([0.1, 0.2, 0.3, 0.4])
-    assert len(load_imports(conn)) == 2
+    assert len(list_imports(conn)) == 2
 
 
 def test_a_failure_stores_nothing_of_any_file(conn, tmp_path) -> None:
@@ -195,7 +196,7 @@ def test_a_failure_stores_nothing_of_any_file(conn, tmp_path) -> None:
     conn.commit()
     with pytest.raises(Exception, match="no room"):
         import_files(conn, [one, other], order(apply=True))
-    assert (stored(conn), dirty(conn), load_imports(conn)) == ([], [], [])
+    assert (stored(conn), dirty(conn), list_imports(conn)) == ([], [], [])
 
 
 def test_days_are_the_accounts_own(conn, tmp_path) -> None:
@@ -312,7 +313,7 @@ def test_a_register_beyond_its_digits_is_refused(conn, tmp_path) -> None:
     assert preview.count("new") == 1
 
 
-def test_a_replaced_reading_is_kept_in_quarantine(conn, tmp_path) -> None:
+def test_what_a_file_replaced_is_kept(conn, tmp_path) -> None:
     import_files(conn, [content(tmp_path, dials(100, 101), **DIAL)], order(apply=True))
     conn.execute("UPDATE reading SET voltage_l1_v = 230, source = 2")
     conn.commit()
@@ -326,10 +327,11 @@ def test_a_replaced_reading_is_kept_in_quarantine(conn, tmp_path) -> None:
     ).fetchall()
     assert shown == [(100, 230, 2), (101.5, 230, 4)]  # the other is as it was polled
     kept = conn.execute(
-        "SELECT source, reason, readings,"
-        " convert_from(raw, 'UTF8')::json ->> 'energy_import_kwh' FROM quarantine"
+        "SELECT import_id, gave ->> 'energy_import_kwh', was ->> 'energy_import_kwh'"
+        " FROM imported_reading ORDER BY import_id, measured_at"
     ).fetchall()
-    assert kept == [("b.csv", "replaced-by-import", 1, "101")]
+    # Besides files there was nothing.
+    assert kept == [(1, "100", None), (1, "101", None), (2, "101.5", None)]
 
 
 @pytest.mark.parametrize(
