@@ -40,6 +40,11 @@ class Boundaries:
     step: IntArray
     """shape (b,): of the track, in which it lies; -1 where read or outside"""
 
+    def knows(self, first: int, stop: int) -> bool:
+        """Whether the energy between two boundaries is known."""
+        both = self.known[first] and self.known[stop]
+        return bool(both and self.stretch[first] == self.stretch[stop])
+
 
 def at_boundaries(track: EnergyTrack, at_us: IntArray, max_gap_us: int) -> Boundaries:
     """Return the energy at boundaries, read or taken to have run evenly.
@@ -149,6 +154,24 @@ def holes(bounds: Boundaries, track: EnergyTrack) -> list[Hole]:
     return found
 
 
+def chains(found: Iterable[Hole]) -> list[tuple[int, int]]:
+    """Return first interval and end (exclusive) of holes, as one where they share one.
+
+    Parameters
+    ----------
+    found
+        By time.
+
+    """
+    chained: list[tuple[int, int]] = []
+    for hole in found:
+        first, stop = hole.first, hole.last + 1
+        if chained and chained[-1][1] > first:
+            first = chained.pop()[0]
+        chained.append((first, stop))
+    return chained
+
+
 def cuts_of(hole: Hole, bounds: Boundaries) -> IntArray:
     """Return where a hole's parts begin, and its end. [microseconds since 1970]."""
     within = bounds.at_us[hole.first + 1 : hole.last + 1]
@@ -156,14 +179,15 @@ def cuts_of(hole: Hole, bounds: Boundaries) -> IntArray:
 
 
 def widened(
-    tracks: Iterable[EnergyTrack], start_us: IntArray, length_us: int
+    steps: Iterable[tuple[IntArray, IntArray]], start_us: IntArray, length_us: int
 ) -> IntArray:
-    """Widen a span so that a hole at its edge is shared out as a whole.
+    """Widen a span so that what is known as a whole is shared out as a whole.
 
     Parameters
     ----------
-    tracks
-        Of all registers of the point.
+    steps
+        Where the long steps of each register, and the long intervals of each profile,
+        begin and end. [microseconds since 1970 UTC]
     start_us : array, shape (n,)
         [microseconds since 1970 UTC]
     length_us : int
@@ -176,11 +200,7 @@ def widened(
     """
     first, stop = int(start_us[0]), int(start_us[-1]) + length_us
     wide_first, wide_stop = first, stop
-    for track in tracks:
-        long = (track.gap_us > length_us).nonzero()[0]
-        if not long.size:
-            continue
-        begins, ends = track.at_us[long], track.at_us[long + 1]
+    for begins, ends in steps:
         over = (begins < first) & (ends > first)
         wide_first = int(begins[over].min(initial=wide_first))
         over = (begins < stop) & (ends > stop)

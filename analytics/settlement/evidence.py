@@ -94,6 +94,12 @@ class Evidence:
     stated: tuple[StatedMultiplier, ...] = ()
     """What the meters say of their transformers, by time."""
 
+    @property
+    def profiles(self) -> tuple[LoadProfile, ...]:
+        """The meter's own intervals of every register."""
+        own = () if self.profile is None else (self.profile,)
+        return (*own, *self.other_profiles.values())
+
     def closed(self, span: Span) -> BoolArray:
         """Tell which intervals lie on a day on which the site is closed, shape (n,)."""
         days = np.array(sorted(self.calendar.closures), dtype="datetime64[D]")

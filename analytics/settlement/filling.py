@@ -9,10 +9,12 @@ import numpy.typing as npt
 from analytics.settlement.boundary import Hole, cuts_of, fill
 from analytics.settlement.conditional import AROUND
 from analytics.settlement.draft import Draft
-from analytics.settlement.estimate import ZERO_CONFIDENCE, Gap
+from analytics.settlement.estimate import ZERO_CONFIDENCE, Estimate, Gap
 from analytics.settlement.evidence import Evidence
 from analytics.settlement.ladder import Ladder, estimate
 from analytics.settlement.method import Method, State
+from analytics.settlement.profile import Lump
+from analytics.settlement.profile_taken import Taken
 from analytics.settlement.quanta import as_energy
 from analytics.settlement.reference import LoadHistory, load_history
 from analytics.settlement.supply import SuppliedHole, supplied_holes
@@ -136,32 +138,69 @@ class Filler:
             after = int(bounds.quanta[hole.last + 1] - track.quanta[hole.step + 1])
         return max(before, 0), max(after, 0)
 
-    def fill_rest(self, fillable: BoolArray, left_quanta: dict[int, int]) -> None:
+    def fill_lumps(self, taken: Taken, fillable: BoolArray) -> None:
+        """Share out what is known of several intervals together.
+
+        Parameters
+        ----------
+        taken : Taken
+            Own long intervals first, then what registers leave beside own intervals.
+        fillable : array, shape (n,)
+            A meter sat there.
+
+        """
+        draft = self.draft
+        quanta, known = taken.quanta.copy(), taken.known.copy()
+        believed = [
+            lump
+            for lump in taken.lumps
+            if not (draft.distrusted & ~known)[lump.first : lump.stop].any()
+        ]
+        for lumps in (believed, taken.left):
+            # All are estimated before any is taken: none leans on another.
+            shares = [self._share(lump, quanta, known, fillable) for lump in lumps]
+            for share in filter(None, shares):
+                rows = share.rows
+                how = (share.found.method, share.found.confidence)
+                draft.put_shared(rows, share.found.kwh, share.total, how)
+                quanta[rows], known[rows] = draft.quanta[rows], True
+
+    def _share(
+        self, lump: Lump, quanta: IntArray, known: BoolArray, fillable: BoolArray
+    ) -> "_Share | None":
+        """Estimate those intervals of a lump that are not known."""
+        inside = np.zeros(known.shape, dtype=np.bool_)
+        inside[lump.first : lump.stop] = True
+        asked = inside & fillable & (~known | self.draft.distrusted)
+        if (asked & ~self.dead).any():
+            asked &= ~self.dead
+        if not asked.any():
+            return None
+        total = max(lump.quanta - int(quanta[inside & known & ~asked].sum()), 0)
+        kwh = float(as_energy(np.array([total]), self.draft.quantum)[0])
+        found = estimate(self.gap(asked), self.history, self.ladder, kwh)
+        if found is None:  # never: an energy that is known can be shared out evenly
+            return None
+        return _Share(rows=np.flatnonzero(asked), found=found, total=total)
+
+    def fill_rest(self, fillable: BoolArray) -> None:
         """Estimate what no register knows, and what is not believed.
 
         Parameters
         ----------
         fillable : array, shape (n,)
             A meter sat there.
-        left_quanta
-            What a register leaves for the missing intervals of a day, by its row.
 
         """
         draft = self.draft
-        rows = draft.span.day_rows()
-        for day, total in left_quanta.items():
-            asked = np.zeros(draft.known.shape, dtype=np.bool_)
-            asked[slice(*rows[day])] = True
-            asked &= fillable & (~draft.known | draft.distrusted)
-            if (asked & ~self.dead).any():
-                asked &= ~self.dead
-            if asked.any():
-                self._fill(asked, total)
         left = fillable & (~draft.known | draft.distrusted)
         for first, stop in runs(left & self.dead) + runs(left & ~self.dead):
             asked = np.zeros(draft.known.shape, dtype=np.bool_)
             asked[first:stop] = True
-            self._fill(asked, None)
+            found = estimate(self.gap(asked), self.history, self.ladder)
+            if found is not None:
+                rows = np.flatnonzero(asked)
+                draft.put(rows, found.kwh, found.method, found.confidence)
 
     @cached_property
     def dead(self) -> BoolArray:
@@ -170,15 +209,12 @@ class Filler:
         dead = self.evidence.off(span.edges_us)
         return dead if self.check_kwh is None else dead & np.isnan(self.check_kwh)
 
-    def _fill(self, asked: BoolArray, total: int | None) -> None:
-        draft, rows = self.draft, np.flatnonzero(asked)
-        kwh = None if total is None else as_energy(np.array([total]), draft.quantum)
-        total_kwh = None if kwh is None else float(kwh[0])
-        found = estimate(self.gap(asked), self.history, self.ladder, total_kwh)
-        if found is None:
-            return
-        if total is None:
-            draft.put(rows, found.kwh, found.method, found.confidence)
-        else:
-            how = (found.method, found.confidence)
-            draft.put_shared(rows, found.kwh, total, how)
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Share:
+    """What of a lump some intervals have."""
+
+    rows: IntArray
+    found: Estimate
+    total: int
+    """[quanta]"""

@@ -1,10 +1,15 @@
 """The intervals that a meter counts itself, beside its register. Pure.
 
-Where both know the energy of a local day, the sum check decides: if they agree, the
-meter's intervals are taken, since they tell when it flowed; if not, its register is.
-Where some of its intervals are missing, what the register says is left for them.
+Where both know the energy of a local day, or of the time between two readings of the
+register, the sum check decides: if they agree, the meter's intervals are taken, since
+they tell when it flowed; if not, its register is. Where some of its intervals are
+missing, what the register says is left for them.
+
+An interval longer than those of the span is a lump: it says how much flowed in several
+of them together, as two readings of a register do.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -20,6 +25,8 @@ from analytics.settlement.span import Span
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+Rows = tuple[int, int]
+"""First interval and end (exclusive)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -27,11 +34,28 @@ class LoadProfile:
     """m intervals as a meter sent them, in any order."""
 
     start_us: IntArray
+    length_us: IntArray
+    """Of each. [microseconds]"""
     counts: IntArray
     energy_of_count: Fraction
     """At the point, all multipliers in it. [kWh]"""
     power_failure: BoolArray
     """Marked by the meter."""
+
+    def longer_than(self, length_us: int) -> tuple[IntArray, IntArray]:
+        """Return where longer intervals begin, and where they end."""
+        long = self.length_us > length_us
+        return self.start_us[long], self.start_us[long] + self.length_us[long]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lump:
+    """Energy that is known of several intervals together."""
+
+    first: int
+    stop: int
+    """Exclusive."""
+    quanta: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -40,52 +64,126 @@ class Placed:
 
     quanta: IntArray
     known: BoolArray
+    lumps: tuple[Lump, ...]
+    """By time; none overlaps another."""
     power_failure: BoolArray
     repeats: int
     """Intervals sent twice with the same counts."""
     contradicted: BoolArray
-    """Sent twice with different counts: neither is believed."""
+    """Sent twice with different counts: neither is believed. Or sent as a lump that
+    contradicts another, or those inside it: no lump is believed."""
     off_grid_us: IntArray
-    """Starts of intervals that begin where none of the span does: they overlap two."""
+    """Starts of intervals that begin or end where none of the span does."""
+
+    def counted(self, rows: Rows) -> tuple[int, BoolArray]:
+        """Return the energy told of some intervals, and which of them it is of.
+
+        A lump that reaches beyond them tells nothing of them.
+        """
+        first, stop = rows
+        covered = self.known[first:stop].copy()
+        total = int(self.quanta[first:stop].sum())
+        for lump in self.lumps:
+            if lump.first >= first and lump.stop <= stop:
+                inside = slice(lump.first, lump.stop)
+                # What is told of intervals inside it is a part of it.
+                total += lump.quanta - int(self.quanta[inside].sum())
+                covered[lump.first - first : lump.stop - first] = True
+        return total, covered
 
 
 def placed(profile: LoadProfile, span: Span, quantum: Fraction) -> Placed:
     """Lay a load profile on the intervals of a span."""
-    row = np.searchsorted(span.start_us, profile.start_us)
-    row = np.minimum(row, span.start_us.size - 1)
-    on_grid = span.start_us[row] == profile.start_us
+    size = span.start_us.size
+    row = np.searchsorted(span.start_us, profile.start_us).clip(max=size - 1)
+    steps, rest = np.divmod(profile.length_us, span.length_us)
+    on_grid = (span.start_us[row] == profile.start_us) & (rest == 0)
     inside = (profile.start_us >= span.start_us[0]) & (
         profile.start_us < span.start_us[-1] + span.length_us
     )
-    row, counts = row[on_grid], profile.counts[on_grid]
-    size = span.start_us.size
-    times = np.bincount(row, minlength=size)
-    least = np.full(size, np.iinfo(np.int64).max)
-    most = np.full(size, np.iinfo(np.int64).min)
-    np.minimum.at(least, row, counts)
-    np.maximum.at(most, row, counts)
-    contradicted = (times > 1) & (least != most)
-    failed = np.zeros(size, dtype=np.bool_)
-    failed[row[profile.power_failure[on_grid]]] = True
-    known = (times > 0) & ~contradicted
-    factor = int(profile.energy_of_count / quantum)
+    # What reaches beyond the span is not known of it.
+    single, several = on_grid & (steps == 1), on_grid & (steps > 1)
+    several &= row + steps <= size
+    quanta = profile.counts * int(profile.energy_of_count / quantum)
+    each = _Each.of(row[single], quanta[single], size)
+    contradicted = each.contradicted.copy()
+    lumps = _lumps(row[several], steps[several], quanta[several])
     return Placed(
-        quanta=np.where(known, least, 0) * factor,
-        known=known,
-        power_failure=failed,
-        repeats=int((times[known] - 1).sum()),
+        quanta=each.quanta,
+        known=each.known,
+        lumps=_uncontradicted(lumps, each, contradicted),
+        power_failure=_failed(row, steps, profile.power_failure & on_grid, size),
+        repeats=each.repeats + int(several.sum()) - len(lumps),
         contradicted=contradicted,
         off_grid_us=np.unique(profile.start_us[inside & ~on_grid]),
     )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Each:
+    """What is told of each interval alone; arrays have shape (n,)."""
+
+    quanta: IntArray
+    """0 where not `known`"""
+    known: BoolArray
+    contradicted: BoolArray
+    repeats: int
+
+    @classmethod
+    def of(cls, row: IntArray, quanta: IntArray, size: int) -> "_Each":
+        times = np.bincount(row, minlength=size)
+        least = np.full(size, np.iinfo(np.int64).max)
+        most = np.full(size, np.iinfo(np.int64).min)
+        np.minimum.at(least, row, quanta)
+        np.maximum.at(most, row, quanta)
+        contradicted = (times > 1) & (least != most)
+        known = (times > 0) & ~contradicted
+        repeats = int((times[known] - 1).sum())
+        return cls(np.where(known, least, 0), known, contradicted, repeats)
+
+
+def _failed(row: IntArray, steps: IntArray, marked: BoolArray, size: int) -> BoolArray:
+    failed = np.zeros(size, dtype=np.bool_)
+    for at in np.flatnonzero(marked).tolist():
+        failed[row[at] : row[at] + steps[at]] = True
+    return failed
+
+
+def _lumps(row: IntArray, steps: IntArray, quanta: IntArray) -> list[Lump]:
+    """Return lumps by time, each once."""
+    told = {*zip(row.tolist(), (row + steps).tolist(), quanta.tolist(), strict=True)}
+    return [Lump(first=first, stop=stop, quanta=of) for first, stop, of in sorted(told)]
+
+
+def _uncontradicted(
+    lumps: Sequence[Lump], each: _Each, contradicted: BoolArray
+) -> tuple[Lump, ...]:
+    """Return the lumps that agree with all else; mark what others cover, in place."""
+    cover = np.zeros(each.known.size + 1, dtype=np.int64)
+    for lump in lumps:
+        cover[lump.first] += 1
+        cover[lump.stop] -= 1
+    twice = np.cumsum(cover)[:-1] > 1
+    kept = []
+    for lump in lumps:
+        rows = slice(lump.first, lump.stop)
+        inside, whole = int(each.quanta[rows].sum()), bool(each.known[rows].all())
+        agrees = inside == lump.quanta if whole else inside <= lump.quanta
+        if twice[rows].any() or not agrees:
+            contradicted[rows] = True
+        elif not whole:
+            kept.append(lump)
+    return tuple(kept)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Decided:
-    """Which of both is taken, of each interval, shape (n,)."""
+    """Where the meter's own intervals are believed."""
 
+    believed: BoolArray
+    """shape (n,): no register that knows the sum contradicts them"""
     by_profile: BoolArray
-    left_quanta: dict[int, int]
-    """What the register leaves for missing intervals, by the row of their day."""
+    """shape (n,): believed, and told of this interval alone"""
     sums: tuple[Sum, ...]
     passes: BoolArray
     """shape (d,): days whose sum the register confirms"""
@@ -97,6 +195,8 @@ def decide(
     span: Span,
     units: tuple[Fraction, Fraction],
     rule: SumCheck,
+    *,
+    holes: Sequence[Rows] = (),
 ) -> Decided:
     """Let the sum check decide between a meter's intervals and its register.
 
@@ -109,40 +209,48 @@ def decide(
     units
         The quantum, and the energy of one register count. [kWh]
     rule : SumCheck
+    holes
+        Intervals of which the register knows the sum alone.
 
     """
     quantum, unit = units
-    by_profile = own.known.copy()
+    believed = np.ones(span.start_us.size, dtype=np.bool_)
     passes = np.zeros(span.days.size, dtype=np.bool_)
-    left: dict[int, int] = {}
     sums = []
-    for day, (first, stop) in enumerate(span.day_rows()):
-        whole = bool(bounds.known[first] and bounds.known[stop])
-        if not whole or bounds.stretch[first] != bounds.stretch[stop]:
-            continue
+    for first, stop in _checked(bounds, span, holes):
         ran = int(bounds.quanta[stop] - bounds.quanta[first])
-        counted = int(own.quanta[first:stop].sum())
+        counted, covered = own.counted((first, stop))
+        if not covered.any():
+            continue
         kwh = as_energy(np.array([counted, ran]), quantum).tolist()
         one = Sum(
-            start_us=int(span.start_us[first]),
-            stop_us=int(span.start_us[stop - 1]) + span.length_us,
+            start_us=int(span.edges_us[first]),
+            stop_us=int(span.edges_us[stop]),
             intervals_kwh=kwh[0],
             register_kwh=kwh[1],
             unit_kwh=float(unit),
         )
-        complete = bool(own.known[first:stop].all())
-        if complete:
+        complete = bool(covered.all())
+        holds = one.passes(rule) if complete else kwh[0] - kwh[1] <= one.allowed(rule)
+        if complete or not holds:
             sums.append(one)
-            passes[day] = one.passes(rule)
-            by_profile[first:stop] = passes[day]
-        elif own.known[first:stop].any():
-            left_over = ran - counted
-            if kwh[0] - kwh[1] > one.allowed(rule):
-                sums.append(one)
-                by_profile[first:stop] = False
-            else:
-                left[day] = max(left_over, 0)
-                passes[day] = True
+        believed[first:stop] = holds
+        passes[(span.first[:-1] >= first) & (span.first[1:] <= stop)] = holds
     return Decided(
-        by_profile=by_profile, left_quanta=left, sums=tuple(sums), passes=passes
+        believed=believed,
+        by_profile=own.known & believed,
+        sums=tuple(sums),
+        passes=passes,
     )
+
+
+def _checked(bounds: Boundaries, span: Span, holes: Sequence[Rows]) -> list[Rows]:
+    """Return what is checked: whole local days, and holes that are in none of them."""
+    days = [rows for rows in span.day_rows() if bounds.knows(*rows)]
+    others = [
+        (first, stop)
+        for first, stop in holes
+        if not any(first >= begin and stop <= end for begin, end in days)
+        and bounds.knows(first, stop)
+    ]
+    return sorted(days + others)

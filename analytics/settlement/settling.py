@@ -16,8 +16,8 @@ from analytics.settlement.filling import Filler
 from analytics.settlement.judging import Judged, distrusted, judge
 from analytics.settlement.method import Method, Missing, State
 from analytics.settlement.profile import Decided, LoadProfile, Placed
-from analytics.settlement.profile_taken import take_profile
-from analytics.settlement.quanta import common_quantum
+from analytics.settlement.profile_taken import Taken, share_lumps, take_profile
+from analytics.settlement.quanta import as_energy, common_quantum
 from analytics.settlement.reference import expected_days
 from analytics.settlement.repairing import calculate, turn_round
 from analytics.settlement.ruleset import Rules
@@ -61,9 +61,9 @@ def settle_span(
     rules = rules or Rules()
     length_us = length_min * 60_000_000
     counted = count_point(evidence, length_us, rules.stalled)
-    wide_us = widened(
-        [c.track for c in counted.registers.values()], start_us, length_us
-    )
+    steps = [c.track.longer_than(length_us) for c in counted.registers.values()]
+    steps += [profile.longer_than(length_us) for profile in evidence.profiles]
+    wide_us = widened(steps, start_us, length_us)
     span = Span.of(evidence.calendar, wide_us, length_min)
     settling = _Settling(evidence, counted, span, rules)
     first = int(np.searchsorted(wide_us, start_us[0]))
@@ -91,13 +91,16 @@ class _Settling:
             evidence.edits.make_room(self._drafts, span)
             self._import = self._drafts[IMPORT]
         self._out = evidence.out_of_supply(span)
+        self._taken: dict[Quantity, Taken] = {}
 
     def settled(self) -> Settlement:
         """Take every step."""
-        own, decided = self._by_profile()
+        self._take_profiles()
+        mine = self._taken.get(IMPORT)
+        own = None if mine is None else mine.own
         self._lay_edits()
         filler = self._filler(own)
-        given = self._judged(own, decided, filler)
+        given = self._judged(mine, filler)
         verdicts = judge(given)
         never = distrusted(verdicts, self._span)
         self._import.distrusted |= never & (self._import.state != State.EDITED)
@@ -106,9 +109,11 @@ class _Settling:
         turn_round(verdicts, self._import, self._drafts.get(EXPORT))
         calculate(self._counted, self._import, filler)
         filler.fill_holes()
-        self._share_like_import()
         fillable = self._metered()
-        filler.fill_rest(fillable, {} if decided is None else decided.left_quanta)
+        if mine is not None:
+            filler.fill_lumps(mine, fillable)
+        self._share_like_import()
+        filler.fill_rest(fillable)
         self._lay_edits()
         return self._settlement(verdicts, fillable, failed)
 
@@ -129,24 +134,20 @@ class _Settling:
         if self._evidence.edits is not None:
             self._evidence.edits.lay_over(self._drafts)
 
-    def _by_profile(self) -> tuple[Placed | None, Decided | None]:
+    def _take_profiles(self) -> None:
         """Let the sum check decide between registers and the meters' intervals."""
-        for quantity, other in self._evidence.other_profiles.items():
-            self._take(other, self._drafts[quantity], quantity)
-        profile = self._evidence.profile
-        if profile is None:
-            return None, None
-        return self._take(profile, self._import, IMPORT)
-
-    def _take(
-        self, profile: LoadProfile, mine: Draft, quantity: Quantity
-    ) -> tuple[Placed, Decided]:
-        fittings = self._evidence.fittings.get(quantity, ())
-        unit = max(
-            (f.energy_of_count(m.value) for f in fittings for m in f.multipliers),
-            default=profile.energy_of_count,
-        )
-        return take_profile(profile, mine, unit, self._rules.sum_check)
+        profiles = dict(self._evidence.other_profiles)
+        if self._evidence.profile is not None:
+            profiles[IMPORT] = self._evidence.profile
+        for quantity, profile in profiles.items():
+            fittings = self._evidence.fittings.get(quantity, ())
+            unit = max(
+                (f.energy_of_count(m.value) for f in fittings for m in f.multipliers),
+                default=profile.energy_of_count,
+            )
+            self._taken[quantity] = take_profile(
+                profile, self._drafts[quantity], unit, self._rules.sum_check
+            )
 
     def _filler(self, own: Placed | None) -> Filler:
         check = self._evidence.check
@@ -165,9 +166,8 @@ class _Settling:
             firm &= ~own.power_failure
         return firm
 
-    def _judged(
-        self, own: Placed | None, decided: Decided | None, filler: Filler
-    ) -> Judged:
+    def _judged(self, taken: Taken | None, filler: Filler) -> Judged:
+        decided = None if taken is None else taken.decided
         export = self._energy(EXPORT)
         feeding = not self._evidence.feeds and bool(np.nan_to_num(export).any())
         lagging, leading = (self._energy(each) for each in _REACTIVE)
@@ -176,7 +176,7 @@ class _Settling:
             evidence=self._evidence,
             counted=self._counted,
             rules=self._rules,
-            import_kwh=self._import.kwh,
+            import_kwh=self._import_at_first(taken),
             export_kwh=export,
             kvarh=np.where(np.isnan(leading), lagging, lagging + leading),
             check_kwh=filler.check_kwh,
@@ -185,10 +185,28 @@ class _Settling:
             off=self._evidence.off(self._span.edges_us),
             doubted=filler.doubted,
             metered=self._metered(),
-            own=own,
+            own=None if taken is None else taken.own,
             decided=decided,
             sum_passes=self._sum_passes(decided),
         )
+
+    def _import_at_first(self, taken: Taken | None) -> FloatArray:
+        """Return the import that is judged: lumps as if they had run evenly.
+
+        Where a part of one had no supply, evenly over the rest.
+        """
+        kwh = self._import.kwh
+        if taken is None:
+            return kwh
+        off = self._evidence.off(self._span.edges_us)
+        for lump in taken.lumps:
+            rows = np.arange(lump.first, lump.stop)
+            open_ = rows[np.isnan(kwh[rows]) & ~off[rows]]
+            if open_.size:
+                left = lump.quanta - int(taken.quanta[rows][taken.known[rows]].sum())
+                whole = as_energy(np.array([max(left, 0)]), self._import.quantum)[0]
+                kwh[open_] = whole / open_.size
+        return kwh
 
     def _energy(self, quantity: Quantity) -> FloatArray:
         found = self._drafts.get(quantity)
@@ -259,6 +277,8 @@ class _Settling:
                 fill(other.bounds, other.track, hole, weights)
             if found:
                 other.from_bounds()
+            if quantity in self._taken:
+                share_lumps(self._taken[quantity], other, shape)
 
     def _metered(self) -> BoolArray:
         """Tell of each interval whether a meter sat there at some time in it."""

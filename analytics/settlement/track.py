@@ -46,6 +46,11 @@ class EnergyTrack:
         factor = int(self.quantum / quantum)
         return replace(self, quanta=self.quanta * factor, quantum=quantum)
 
+    def longer_than(self, length_us: int) -> tuple[IntArray, IntArray]:
+        """Return where longer steps between readings begin, and where they end."""
+        long = self.gap_us > length_us
+        return self.at_us[:-1][long], self.at_us[1:][long]
+
 
 def point_quantum(fittings: Sequence[Fitting]) -> Fraction:
     """Return the quantum of a point. [kWh or kvarh]."""

@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from math import lcm
 
 import numpy as np
 
 from analytics.settlement.fitting import Fitting
 from analytics.settlement.profile import LoadProfile
 from analytics.settlement.quanta import common_quantum
-from keywatt.settling.days import LENGTH_MIN, LENGTH_US
+from keywatt.settling.days import LENGTH_US
 from meters.quantity import Quantity
 from meters.reading import IntArray
 from storage.meter_intervals import BoolArray, FloatArray, MeterIntervals
 
+_MINUTE_US = 60_000_000
 _FINE = Fraction(1, 100_000)
 """A meter's own intervals are often finer than its register; what was imported is
 energy of the point, and a multiplier must not coarsen it. [kWh at the point]"""
@@ -32,9 +34,9 @@ def profile_of(
 ) -> LoadProfile | None:
     """Return what the meters of a point counted of one quantity; None = nothing.
 
-    Intervals shorter than a quarter-hour count where all of one are there; longer ones
-    do not say when in them it flowed, and do not count; nor do those in which a
-    multiplier changed.
+    Intervals that are no whole quarter-hours count where all of those are there that
+    together are: three of 5 minutes are one, three of 10 are two. Those in which a
+    multiplier changed do not count.
 
     Parameters
     ----------
@@ -52,13 +54,14 @@ def profile_of(
         for multiplier in fitting.multipliers
     )
     parts = [_counts(*one, quantity, energy_of_count) for one in counted]
-    start_us, counts, failed = (
+    start_us, length_us, counts, failed = (
         np.concatenate(column) for column in zip(*parts, strict=True)
     )
     if not start_us.size:
         return None
     return LoadProfile(
         start_us=start_us,
+        length_us=length_us,
         counts=counts,
         energy_of_count=energy_of_count,
         power_failure=failed,
@@ -71,18 +74,21 @@ def _fine(fitting: Fitting) -> Fraction:
     return common_quantum([fitting.resolution, *(_FINE / each for each in multipliers)])
 
 
+_Columns = tuple[IntArray, IntArray, IntArray, BoolArray]
+"""Starts, lengths, counts and power failures."""
+
+
 def _counts(
     fitting: Fitting,
     own: MeterIntervals,
     quantity: Quantity,
     energy_of_count: Fraction,
-) -> tuple[IntArray, IntArray, BoolArray]:
-    """Return starts, counts and power failures of a meter's time at the point."""
+) -> _Columns:
+    """Return what a meter counted in its time at the point, in whole quarter-hours."""
     kwh: FloatArray = getattr(own, _COLUMN[quantity])
-    length_us = own.length_min * 60_000_000
+    length_us = own.length_min * _MINUTE_US
     mine = ~np.isnan(kwh) & (own.start_us >= fitting.from_us)
     mine &= own.start_us <= fitting.to_us - length_us
-    mine &= LENGTH_MIN % own.length_min == 0
     since = np.array([m.since_us for m in fitting.multipliers[1:]], dtype=np.int64)
     which = np.searchsorted(since, own.start_us, side="right")
     # Of an interval in which the multiplier changed, nobody knows how much came before.
@@ -93,25 +99,43 @@ def _counts(
         [int(fine * m.value / energy_of_count) for m in fitting.multipliers],
         dtype=np.int64,
     )
-    start_us = own.start_us[mine]
     counts = units * factors[which[mine]]
-    return _by_quarter(start_us, own.length_min[mine], counts, own.power_failure[mine])
+    columns = own.start_us[mine], length_us[mine], counts, own.power_failure[mine]
+    return _in_quarters(columns)
 
 
-def _by_quarter(
-    start_us: IntArray, length_min: IntArray, counts: IntArray, failed: BoolArray
-) -> tuple[IntArray, IntArray, BoolArray]:
-    """Sum what is shorter than a quarter-hour, where nothing of one is missing."""
-    if (length_min == LENGTH_MIN).all():
-        return start_us, counts, failed
-    quarter = np.where(
-        length_min < LENGTH_MIN, start_us // LENGTH_US * LENGTH_US, start_us
+def _in_quarters(columns: _Columns) -> _Columns:
+    """Sum up what is no whole quarter-hours, where nothing of them is missing."""
+    length_us = columns[1]
+    if not (length_us % LENGTH_US).any():
+        return columns
+    parts = [
+        tuple(column[length_us == each] for column in columns)
+        for each in np.unique(length_us).tolist()
+    ]
+    summed = [_summed(*part) for part in parts]
+    start_us, length_us, counts, failed = (
+        np.concatenate(column) for column in zip(*summed, strict=True)
     )
-    starts, place = np.unique(quarter, return_inverse=True)
-    minutes = np.bincount(place, weights=length_min)
+    return start_us, length_us, counts, failed
+
+
+def _summed(
+    start_us: IntArray, length_us: IntArray, counts: IntArray, failed: BoolArray
+) -> _Columns:
+    """Sum up intervals of one length to the least whole quarter-hours."""
+    each_us = int(length_us[0])
+    whole_us = lcm(each_us, LENGTH_US)
+    if whole_us == each_us:
+        return start_us, length_us, counts, failed
+    on_quarter = start_us[start_us % LENGTH_US == 0]
+    phase_us = int(on_quarter[0]) % whole_us if on_quarter.size else 0
+    whole = (start_us - phase_us) // whole_us * whole_us + phase_us
+    starts, place = np.unique(whole, return_inverse=True)
+    there = np.bincount(place) == whole_us // each_us
     total = np.zeros(starts.size, dtype=np.int64)
     np.add.at(total, place, counts)
     any_failed = np.zeros(starts.size, dtype=np.bool_)
     any_failed[place[failed]] = True
-    whole = minutes == LENGTH_MIN
-    return starts[whole], total[whole], any_failed[whole]
+    lengths = np.full(starts.size, whole_us, dtype=np.int64)
+    return starts[there], lengths[there], total[there], any_failed[there]

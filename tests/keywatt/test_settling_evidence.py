@@ -146,14 +146,19 @@ def test_the_check_meter_fills_a_gap_of_the_main_meter(point) -> None:
     assert settled.import_kwh[2:5].sum() == pytest.approx(95, abs=1e-9)
 
 
-def own(point: Point, kwh: list[float], rows: list[int] | None = None) -> None:
-    """Have the meter count its own intervals."""
+def own(
+    point: Point,
+    kwh: list[float],
+    rows: list[int] | None = None,
+    length_min: int = 15,
+) -> None:
+    """Have the meter count its own intervals, which begin at these quarter-hours."""
     rows = list(range(len(kwh))) if rows is None else rows
     none = np.full(len(kwh), np.nan)
     counted = MeterIntervals(
         meter_id=point.meter_id,
         start_us=START_US + 900_000_000 * np.array(rows, dtype=np.int64),
-        length_min=np.full(len(kwh), 15, dtype=np.int64),
+        length_min=np.full(len(kwh), length_min, dtype=np.int64),
         import_kwh=np.array(kwh),
         export_kwh=none,
         lagging_kvarh=np.round(np.array(kwh) / 4, 3),
@@ -162,7 +167,35 @@ def own(point: Point, kwh: list[float], rows: list[int] | None = None) -> None:
     )
     with connect(point.url) as conn:
         insert_meter_intervals(conn, counted, received_at=NOW)
-        mark_days(conn, point.point_id, date(2026, 3, 3), date(2026, 3, 3))
+        mark_days(conn, point.point_id, date(2026, 3, 2), date(2026, 3, 3))
+
+
+def test_hours_that_the_meter_counted_itself_are_shared_out_and_none_is_lost(
+    point,
+) -> None:
+    # Quarter-hours of 10, 20, 30 and 20 kWh are usual; the hour had 100.
+    usual = np.tile([40.0, 80.0, 120.0, 80.0], 24)
+    with connect(point.url) as conn:
+        for before in range(42, 0, -1):
+            add_load(conn, point.point_id, START - before * DAY, usual)
+    own(point, [100.0, 80.0], rows=[0, 4], length_min=60)
+    point.settle(START + 8 * QUARTER)
+    settled = point.intervals()[-8:]
+    assert settled.import_kwh.tolist() == [12.5, 25, 37.5, 25, 10, 20, 30, 20]
+    assert settled.lagging_kvarh.reshape(2, 4).sum(axis=1).tolist() == [25, 20]
+    assert set(settled.quality) == {"estimated"}
+    assert set(settled.method) == {"scaled"}
+
+
+def test_an_interval_over_midnight_is_shared_out_over_both_days(point) -> None:
+    own(point, [40.0, 44.0, 60.0], rows=[-6, -2, 2], length_min=60)
+    point.settle(START + 6 * QUARTER)
+    by_hour = np.array(point.kwh()).reshape(3, 4).sum(axis=1)
+    assert by_hour.tolist() == [40, 44, 60]
+    # The day before is settled again alone, and says the same.
+    with connect(point.url) as conn:
+        mark_days(conn, point.point_id, date(2026, 3, 2), date(2026, 3, 2))
+    assert point.settle(START + 6 * QUARTER).intervals_changed == 0
 
 
 def test_intervals_that_the_meter_counted_itself_need_no_register(point) -> None:

@@ -28,6 +28,7 @@ def profile(counts=COUNTS, rows=None, start_us=None, failed=()) -> LoadProfile:
     marked[list(failed)] = True
     return LoadProfile(
         start_us=starts[rows],
+        length_us=np.full(rows.size, QUARTER_US),
         counts=np.asarray(counts)[rows],
         energy_of_count=Fraction(1, 10),
         power_failure=marked,
