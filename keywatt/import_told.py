@@ -6,6 +6,7 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.table import Table
 
+from accounts.calendar import SLOT_MIN
 from reports.exchange.preview import FilePreview, Preview
 
 _MOST_TOLD = 20
@@ -52,6 +53,11 @@ def _tell_file(one: FilePreview) -> None:
     if one.first:
         every = f", every {one.length_min} min" if one.length_min else ""
         print(f"  From {one.first} to {one.last}{every}.")
+    if one.length_min and one.length_min > SLOT_MIN:
+        print(
+            f"  Each is shared out over its {one.length_min // SLOT_MIN} quarter-hours "
+            "as energy usually flows there; its sum stays."
+        )
     for found in one.found:
         print(f"  {found.text}")
 

@@ -24,6 +24,7 @@ from reports.exchange.preview import (
     day_changes,
     days_to_settle,
     file_preview,
+    makes_quarter_hours,
 )
 from storage.dirty import REACH_MIN, mark_days
 from storage.imports import (
@@ -237,10 +238,10 @@ class _Importing:
 
     def _why_not(self, preview: Preview) -> str:
         length_min = preview.files[0].length_min
-        if length_min and SLOT_MIN % length_min:
+        if length_min and not makes_quarter_hours(length_min):
             return (
-                f"intervals of {length_min} min do not say what flowed in each "
-                f"{SLOT_MIN} min, and that is what is settled; import registers."
+                f"intervals of {length_min} min do not add up to those of {SLOT_MIN} "
+                "min that are settled; import registers."
             )
         refused, changed = len(preview.refused), preview.count("changed")
         if refused and not self._order.skip_refused:

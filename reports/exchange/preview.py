@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 import numpy.typing as npt
 
-from accounts.calendar import SiteCalendar
+from accounts.calendar import SLOT_MIN, SiteCalendar
 from meters.reading import from_utc_us
 from reports.exchange.content import MINUTE_US, Content, says_the_same
 from reports.exchange.form import Found, Kind, Refused
@@ -115,6 +115,18 @@ class Compared:
     def is_written(self) -> BoolArray:
         """Whether a row would be stored."""
         return self.is_new | self.is_changed
+
+
+def makes_quarter_hours(length_min: int) -> bool:
+    """Tell whether intervals are whole quarter-hours, or two of them at most are.
+
+    Examples
+    --------
+    >>> [n for n in (5, 10, 15, 20, 30, 45, 60, 90) if makes_quarter_hours(n)]
+    [5, 10, 15, 30, 45, 60, 90]
+
+    """
+    return length_min % SLOT_MIN == 0 or 2 * SLOT_MIN % length_min == 0
 
 
 def file_preview(compared: Compared, calendar: SiteCalendar) -> FilePreview:

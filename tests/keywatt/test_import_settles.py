@@ -3,13 +3,16 @@
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from keywatt.settling.point import settle_point
+from meters.reading import utc_us
 from reports.exchange.importing import import_files
 from storage.database import connect
 from storage.intervals import load_intervals
 from tests.reports.exchange.made import campus, content, entered, order
+from tests.support import shared_data
 
 NOW = datetime(2019, 11, 10, tzinfo=UTC)
 MIDNIGHT = datetime(2019, 11, 1, 7, tzinfo=UTC)  # in Los Angeles
@@ -57,3 +60,42 @@ def test_registers_of_a_file_are_settled(database, tmp_path) -> None:
     found = settled(database, tmp_path, text, said)
     assert set(found.quality.tolist()) == {"measured"}
     np.testing.assert_allclose(found.import_kwh, kwh, atol=1e-9)
+
+
+@pytest.mark.parametrize("length_min", [5, 10, 30, 60])
+def test_intervals_of_other_lengths_keep_their_energy(
+    database, tmp_path, length_min
+) -> None:
+    # Over the night of 3 November, when clocks go back: 25 hours, 100 quarter-hours.
+    begins, per_hour = MIDNIGHT + timedelta(days=2), 60 // length_min
+    kwh = np.round(load(25 * per_hour) / per_hour, 3)
+    times = [begins + timedelta(minutes=length_min) * at for at in range(kwh.size)]
+    body = [f"{at:%Y-%m-%d %H:%M},{one}" for at, one in zip(times, kwh, strict=True)]
+    found = settled(database, tmp_path, "\n".join(["t,kwh", *body]), SAID)[:100]
+    assert found.start_us[0] == utc_us(begins)
+    is_exact = length_min == 5
+    assert set(found.quality.tolist()) == {"measured" if is_exact else "estimated"}
+    # What is told of 30 or 60 minutes, or of three times 10, holds of their hour, too.
+    np.testing.assert_allclose(
+        found.import_kwh.reshape(25, 4).sum(axis=1),
+        kwh.reshape(25, per_hour).sum(axis=1),
+        atol=1e-9,
+    )
+
+
+def test_real_hours_of_a_building_are_settled_to_the_last_count(
+    database, tmp_path
+) -> None:
+    hours = [MIDNIGHT + timedelta(hours=n) for n in range(48)]
+    table = pq.read_table(
+        shared_data("cambridge_estate_uk") / "electricity_hourly_2015_2022.parquet",
+        columns=["ts_utc", "kwh"],
+        filters=[("building_id", "==", "b0"), ("ts_utc", "in", hours)],
+    ).sort_by("ts_utc")
+    assert table["ts_utc"].to_pylist() == hours
+    kwh = np.array([round(one, 1) for one in table["kwh"].to_pylist()])
+    body = [f"{at:%Y-%m-%d %H:%M},{one}" for at, one in zip(hours, kwh, strict=True)]
+    found = settled(database, tmp_path, "\n".join(["t,kwh", *body]), SAID)[:192]
+    np.testing.assert_allclose(
+        found.import_kwh.reshape(48, 4).sum(axis=1), kwh, atol=1e-9
+    )

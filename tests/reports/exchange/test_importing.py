@@ -146,11 +146,14 @@ def test_refused_rows_keep_the_others_out_unless_told(conn, tmp_path) -> None:
     assert (skipped.applied, len(stored(conn))) == (True, 2)
 
 
-def test_intervals_longer_than_what_is_settled_are_not_stored(conn, tmp_path) -> None:
-    text = "t,kwh\n2018-11-04 07:00,4\n2018-11-04 08:00,4\n"
+def test_intervals_that_make_no_quarter_hours_are_not_stored(conn, tmp_path) -> None:
+    text = "t,kwh\n2018-11-04 07:00,4\n2018-11-04 07:20,4\n"
     said = content(tmp_path, text, **KWH)
     preview = import_files(conn, [said], order(apply=True))
-    assert preview.why_not.startswith("intervals of 60 min do not say what flowed")
+    assert preview.why_not == (
+        "intervals of 20 min do not add up to those of 15 min that are settled; import "
+        "registers."
+    )
     assert (preview.applied, stored(conn)) == (False, [])
 
 
