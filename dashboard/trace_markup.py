@@ -11,11 +11,16 @@ from dashboard.ledger_parts import status_tag, table, whole
 from dashboard.phrase import note, said
 from reports.day_ledger import DayDetail, IntervalLine
 from reports.interval_hour import MeterHour
-from reports.interval_trace import IntervalTrace, TracedMeter, TracedReading
+from reports.interval_trace import (
+    IntervalTrace,
+    TracedMeter,
+    TracedOwn,
+    TracedReading,
+)
 from reports.ledger_wording import cause_told, facts_told, kind_told, named, share_told
 from reports.texts import text
 from reports.wording import sentence
-from reports.writing import ABSENT, Reader, clock, moment, power
+from reports.writing import ABSENT, Figure, Reader, clock, moment, power
 from storage.edit_records import EditRecord
 from storage.import_records import ImportRecord
 from storage.settlement_master import SupplyOutage
@@ -194,8 +199,8 @@ def _meter(traced: TracedMeter, reader: Reader) -> str:
             "multiplier": _ratio(there.changes_to),
         }
         parts.append(note("meter-multiplier-changes", reader, **changed))
-    if traced.own_import_kwh is not None:
-        parts.append(_own(traced, traced.own_import_kwh, reader))
+    if traced.own is not None:
+        parts.append(_own(traced.own, reader))
     if not traced.readings:
         parts.append(note("meter-said-nothing", reader))
         return "".join(parts)
@@ -207,18 +212,22 @@ def _meter(traced: TracedMeter, reader: Reader) -> str:
     return "".join(parts)
 
 
-def _own(traced: TracedMeter, own_kwh: float, reader: Reader) -> str:
-    """Say who gives the energy of the interval itself: the meter or a file."""
-    file = traced.own_from
-    if file is None:
-        return note("meter-own", reader, own_kwh=own_kwh)
+def _own(own: TracedOwn, reader: Reader) -> str:
+    """Say who gives the energy itself: the meter or a file."""
+    told: dict[str, Figure] = {
+        "own_kwh": own.import_kwh,
+        "n": own.length_min,
+        "from_at": own.starts_at,
+    }
+    if own.file is None:
+        return note("meter-own", reader, **told)
     return note(
         "meter-own-file",
         reader,
-        file=file.name,
-        who=file.imported_by,
-        at=file.imported_at,
-        own_kwh=own_kwh,
+        file=own.file.name,
+        who=own.file.imported_by,
+        at=own.file.imported_at,
+        **told,
     )
 
 

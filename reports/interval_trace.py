@@ -22,7 +22,7 @@ from storage.edit_records import EditRecord, load_edits
 from storage.import_records import ImportRecord, list_undone
 from storage.imports import ImportedFile
 from storage.master import load_account, load_points
-from storage.meter_intervals import load_meter_intervals
+from storage.meter_intervals import LONGEST_OWN, load_meter_intervals
 from storage.readings import load_readings
 from storage.settled_days import load_settled_days
 from storage.settlement_master import (
@@ -67,16 +67,25 @@ class TracedReading:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TracedOwn:
+    """What a meter counted itself of a time that the interval lies in."""
+
+    import_kwh: float
+    """Before its multiplier."""
+    starts_at: datetime
+    length_min: int
+    file: ImportedFile | None
+    """The file that says so; None = the meter itself does."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TracedMeter:
     """A meter that sat there, and what it said around the interval."""
 
     meter: MeterThere
     readings: tuple[TracedReading, ...]
     """In the interval and the nearest on either side."""
-    own_import_kwh: float | None
-    """What it counted of this interval itself, before its multiplier."""
-    own_from: ImportedFile | None
-    """The file that says so; None = the meter itself does."""
+    own: TracedOwn | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -203,13 +212,31 @@ def _traced(
 ) -> TracedMeter:
     meter_id = there.meter_id
     said = load_readings(conn, meter_id, start, stop, beyond=_NEIGHBOURS)
-    own = load_meter_intervals(conn, meter_id, start, stop)
-    exactly = own.import_kwh[own.start_us == utc_us(start)]
     return TracedMeter(
         meter=there,
         readings=tuple(_readings(said, there)),
-        own_import_kwh=None if np.isnan(exactly).all() else float(exactly[0]),
-        own_from=load_file_of(conn, meter_id, start),
+        own=_own(conn, meter_id, start),
+    )
+
+
+def _own(
+    conn: Connection[TupleRow], meter_id: int, start: datetime
+) -> TracedOwn | None:
+    """Return the newest of its own intervals that hold this moment."""
+    own = load_meter_intervals(
+        conn, meter_id, start - LONGEST_OWN, start + timedelta.resolution
+    )
+    stop_us = own.start_us + own.length_min * _us(timedelta(minutes=1))
+    holding = np.flatnonzero((stop_us > utc_us(start)) & ~np.isnan(own.import_kwh))
+    if not holding.size:
+        return None
+    row = int(holding[-1])
+    starts_at = from_utc_us(int(own.start_us[row]))
+    return TracedOwn(
+        import_kwh=float(own.import_kwh[row]),
+        starts_at=starts_at,
+        length_min=int(own.length_min[row]),
+        file=load_file_of(conn, meter_id, starts_at),
     )
 
 

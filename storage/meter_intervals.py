@@ -1,7 +1,7 @@
 """The table of intervals that meters counted themselves, or that came in a file."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,8 @@ from storage.binary import float_column, floats_of, int_column, time_column, tim
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+LONGEST_OWN = timedelta(days=1)
+"""An interval that begins so long before a moment may hold it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

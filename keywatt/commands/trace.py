@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from analytics.settlement.verdict import Verdict
-    from reports.interval_trace import IntervalTrace, TracedMeter
+    from reports.interval_trace import IntervalTrace, TracedMeter, TracedOwn
 
 _EPILOGUE = epilogue(
     "It shows every version of the interval, what the rules said of it, edits, the "
@@ -193,15 +193,19 @@ def _print_verdict(console: "Console", verdict: "Verdict", zone: tzinfo) -> None
     )
 
 
-def _own(traced: "TracedMeter", zone: tzinfo) -> str:
-    """Say who gives the energy of the interval itself: the meter or a file."""
-    kwh, file = traced.own_import_kwh, traced.own_from
+def _own(own: "TracedOwn", zone: tzinfo) -> str:
+    """Say who gives the energy itself: the meter or a file."""
+    begins, file = own.starts_at.astimezone(zone), own.file
+    said = (
+        f"{own.import_kwh} kWh in the {own.length_min} minutes from "
+        f"{begins:%d %b %H:%M}, before the multiplier."
+    )
     if file is None:
-        return f"It counted {kwh} kWh of this interval, before the multiplier."
+        return f"It counted {said}"
     at = file.imported_at.astimezone(zone)
     return (
         f"File {file.name}, imported by {file.imported_by} on {at:%d %b %Y %H:%M}, "
-        f"gives {kwh} kWh of this interval, before the multiplier."
+        f"gives {said}"
     )
 
 
@@ -216,8 +220,8 @@ def _print_meter(console: "Console", traced: "TracedMeter", zone: tzinfo) -> Non
     console.print(
         f"Meter {there.serial} ({there.role}), multiplier {ratio}", markup=False
     )
-    if traced.own_import_kwh is not None:
-        console.print(f"  {_own(traced, zone)}", markup=False, soft_wrap=True)
+    if traced.own is not None:
+        console.print(f"  {_own(traced.own, zone)}", markup=False, soft_wrap=True)
     table = Table(box=None, header_style="bold", padding=(0, 2))
     for name in ("measured", "received", "import kWh", "counts", "kW"):
         table.add_column(name, justify="left" if "ed" in name else "right")

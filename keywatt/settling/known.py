@@ -25,6 +25,7 @@ from meters.reading import IntArray, ReadingBatch, joined
 from storage.edit_records import load_active_edits
 from storage.evidence import load_history
 from storage.meter_intervals import (
+    LONGEST_OWN,
     BoolArray,
     MeterIntervals,
     load_meter_intervals,
@@ -36,8 +37,6 @@ NEIGHBOURS = 12
 first and the last of it are to be believed."""
 _HISTORY = timedelta(days=45)
 _YEAR, _FORTNIGHT = timedelta(days=364), timedelta(days=14)
-_LONGEST_OWN = timedelta(days=1)
-"""An interval of a meter's own that begins so long before may reach into a window."""
 IMPORT = Quantity.ENERGY_IMPORT_KWH
 _ASKED = (*REGISTERS, Quantity.ACTIVE_POWER_KW)
 """What settlement looks at of a reading."""
@@ -98,7 +97,7 @@ def _own_intervals(
     stop: datetime,
 ) -> tuple[tuple[Installation, MeterIntervals], ...]:
     loaded = {
-        meter_id: load_meter_intervals(conn, meter_id, start - _LONGEST_OWN, stop)
+        meter_id: load_meter_intervals(conn, meter_id, start - LONGEST_OWN, stop)
         for meter_id in {one.meter_id for one in installations}
     }
     return tuple(

@@ -59,7 +59,8 @@ def test_what_came_in_a_file_names_the_file(keywatt, url, tmp_path) -> None:
     assert keywatt("import", str(file), *given, *columns, database_url=url).code == 0
     said = keywatt("trace", "mill", "", "2026-03-03 01:05", database_url=url)
     assert "File march.csv, imported by Li Wei on " in said.out
-    assert "gives 50.0 kWh of this interval, before the multiplier." in said.out
+    told = "gives 50.0 kWh in the 15 minutes from 03 Mar 01:00, before the multiplier."
+    assert told in said.out
     assert "It counted" not in said.out
     undo = ("import", "undo", "1", "--reason", "Of another mill", "--by", "Mei Tan")
     assert keywatt(*undo, database_url=url).code == 0

@@ -115,17 +115,32 @@ def test_what_came_in_a_file_names_the_file(database, tmp_path) -> None:
         [traced] = interval_trace(conn, "campus", "", start).meters
         [beside] = interval_trace(conn, "campus", "", start - QUARTER).meters
     # 90 kWh in the file, by a multiplier of 60.
-    assert traced.own_import_kwh == 1.5
-    assert traced.own_from is not None
-    assert (traced.own_from.name, traced.own_from.imported_by) == (
-        "november.csv",
-        "Li Wei",
-    )
-    assert (beside.own_import_kwh, beside.own_from) == (None, None)
-    told = _own(traced, 1.5, Reader())
+    own = traced.own
+    assert own is not None
+    assert own.import_kwh == 1.5
+    assert own.file is not None
+    assert (own.file.name, own.file.imported_by) == ("november.csv", "Li Wei")
+    assert beside.own is None
+    told = _own(own, Reader())
     assert told.startswith('<div class="kw-note">File november.csv, imported by Li Wei')
-    own = replace(traced, own_from=None)
-    assert "It counted 1.5 kWh" in _own(own, 1.5, Reader())
+    its_own = _own(replace(own, file=None), Reader())
+    assert "It counted 1.5 kWh in the 15 minutes from Fri 1 Nov 07:00 itself" in its_own
+
+
+def test_an_hour_that_came_in_a_file_is_told_at_each_of_its_quarters(
+    database, tmp_path
+) -> None:
+    entered(database, campus())
+    start = datetime(2019, 11, 1, 7, tzinfo=UTC)
+    text = "t,kwh\n2019-11-01 07:00,90\n2019-11-01 08:00,96\n"
+    said = {"zone": "UTC", "columns": {"time": "t", "import_kwh": "kwh"}}
+    with connect(database) as conn:
+        read = content(tmp_path, text, "november.csv", **said)
+        assert import_files(conn, [read], order(apply=True)).applied
+        for row in (0, 3, 4, 8):
+            [its] = interval_trace(conn, "campus", "", start + row * QUARTER).meters
+            told = None if its.own is None else (its.own.import_kwh, its.own.length_min)
+            assert told == {0: (90, 60), 3: (90, 60), 4: (96, 60), 8: None}[row]
 
 
 def test_what_was_never_settled_has_no_versions(point) -> None:
