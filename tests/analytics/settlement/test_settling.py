@@ -10,7 +10,7 @@ import pytest
 
 from accounts.calendar import SiteCalendar
 from analytics.settlement import boundary
-from analytics.settlement.evidence import Outage, Series
+from analytics.settlement.evidence import Outage, Series, StatedMultiplier
 from analytics.settlement.method import Method, State
 from analytics.settlement.ruleset import Rules, Severity, Usage
 from analytics.settlement.settling import settle_span
@@ -224,15 +224,13 @@ def test_a_rule_that_is_off_says_nothing() -> None:
     assert broken(settle_span(known, quarters(96 * 7), rules)) == set()
 
 
-def test_wrong_master_data_are_not_billed() -> None:
-    known = evidence(
-        every_quarter(np.full(96, 2.0)),
-        stated={"multiplier": "60"},
-        entered={"multiplier": "6"},
-    )
+def test_a_multiplier_that_the_meter_contradicts_fails_and_keeps_its_energy() -> None:
+    states = StatedMultiplier(meter_id=7, since_us=START_US, value=60.0)
+    known = evidence(every_quarter(np.full(96, 2.0)), stated=(states,))
     settlement = settle_span(known, quarters(96))
-    assert figures(settlement) == [None] * 96
+    assert figures(settlement) == [2.0] * 96
     assert set(settlement.status.tolist()) == {Status.FAIL}
+    assert not settlement.firm.any()
 
 
 def test_the_check_meter_shapes_a_gap() -> None:
