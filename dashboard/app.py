@@ -35,4 +35,8 @@ def main() -> None:
         title=text("nav-completeness", language),
         url_path="completeness",
     )
-    st.navigation([portfolio, account, completeness], position="top").run()
+    records = st.Page(
+        PAGES / "records.py", title=text("nav-records", language), url_path="records"
+    )
+    pages = [portfolio, account, completeness, records]
+    st.navigation(pages, position="top").run()

@@ -247,7 +247,9 @@ def account_head(account: Account, reader: Reader) -> str:
         f'<div class="kw-sub">{sector} · {escape(account.manager)} · '
         f"{escape(account.time_zone.key)} · "
         f'<a href="completeness?account={quote(account.code)}" target="_self">'
-        f"{said('to-completeness', reader)}</a></div>"
+        f"{said('to-completeness', reader)}</a> · "
+        f'<a href="records?account={quote(account.code)}" target="_self">'
+        f"{said('nav-records', reader)}</a></div>"
     )
 
 

@@ -14,6 +14,7 @@ from dashboard import (
     meter_markup,
     phrase,
 )
+from dashboard.pages.account_choice import choose_account
 from dashboard.pages.alert_actions import alert_card
 from dashboard.sparkline import as_image, sparkline
 from reports.account_views import AccountReview
@@ -37,7 +38,7 @@ def page() -> None:
         if code:
             show(data.today(code).account)
         else:
-            choose(words)
+            choose_account(text("choose-account-do", words.language), words)
     except NoSuchAccountError:
         st.html(
             phrase.empty(
@@ -48,28 +49,6 @@ def page() -> None:
         st.html(markup.back_link(words))
     except data.ServiceAwayError:
         st.html(phrase.empty(phrase.said("service-away", words), ""))
-
-
-def choose(words: Reader) -> None:
-    """Offer the accounts by name."""
-    st.html(f"<h1>{phrase.said('choose-account', words)}</h1>")
-    accounts = data.accounts()
-    if not accounts:
-        title = phrase.said("portfolio-empty", words)
-        st.html(phrase.empty(title, phrase.said("portfolio-empty-do", words)))
-        return
-    chosen = st.selectbox(
-        text("choose-account-do", words.language),
-        accounts,
-        format_func=lambda account: account.name,
-        index=None,
-        key="chosen",
-        placeholder=text("choose-account-hint", words.language),
-        width=480,
-    )
-    if chosen is not None:
-        st.query_params["account"] = chosen.code
-        st.rerun()
 
 
 def show(account: Account) -> None:

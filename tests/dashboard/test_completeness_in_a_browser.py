@@ -71,6 +71,21 @@ def test_from_the_calendar_down_to_an_edit(page, mill) -> None:
     waits = page.get_by_text("It shows once the day is settled again")
     expect(waits).to_have_count(0)
 
+    enter_closed_days(page)
+
+
+def enter_closed_days(page: Page) -> None:
+    """On the account's page of records."""
+    page.goto(page.url.partition("/completeness")[0] + "/records?account=mill")
+    page.get_by_role("button", name="Enter closed days").click()
+    page.get_by_role("textbox", name="Reason").fill("Works holiday")
+    submit = page.get_by_test_id("stFormSubmitButton")
+    submit.get_by_text("Enter closed days").click()
+    expect(page.get_by_text("closed days are entered by benchmark")).to_be_visible()
+    expect(page.get_by_role("cell", name="Works holiday")).to_be_visible()
+    # Wide tables scroll by themselves; the page does not.
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
 
 def test_a_finger_opens_a_day_of_the_calendar(page) -> None:
     page.wait_for_function("document.querySelectorAll('.barlayer .point').length > 300")
