@@ -3,6 +3,7 @@
 # ruff: noqa: PLC0415 - rooms are imported when a command runs: help must be quick
 
 import re
+import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -92,12 +93,19 @@ def add_to(app: typer.Typer) -> None:
         output.write_bytes(made.data)
         if as_json:
             shown = {"points": made.points, "intervals": made.intervals}
-            print_json({"file": str(output), **shown, "missing": made.missing})
+            shown |= {"missing": made.missing, "made_up": dict(made.made_up)}
+            print_json({"file": str(output), **shown})
         else:
             print(
                 f"{made.intervals:,} intervals of {', '.join(made.points)} are in "
                 f"{output}, {made.missing:,} of them missing."
             )
+            for name, stand_in in made.made_up:
+                print(
+                    f"Nobody gave the NMI of {name}: {stand_in} stands for it. Export "
+                    "it with --point and --nmi.",
+                    file=sys.stderr,
+                )
 
 
 def _day(text: str, option: str) -> date:

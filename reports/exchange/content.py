@@ -5,6 +5,7 @@ A row that cannot be taken is refused with its place in the file and one sentenc
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,9 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 MINUTE_US = 60_000_000
+
+
+_UTC = ZoneInfo("UTC")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -37,6 +41,8 @@ class Content:
     places: IntArray
     """shape (n,), where each row stands in the file"""
     at: str = "line"
+    zone: ZoneInfo = _UTC
+    """Of the file's own clock: its rows are told of in it."""
     refused: tuple[Refused, ...] = ()
     found: tuple[Found, ...] = ()
     repeated: int = 0
@@ -47,6 +53,11 @@ class Content:
     def __len__(self) -> int:
         """Count the rows that can be taken."""
         return int(self.at_us.size)
+
+    def when(self, row: int) -> str:
+        """Tell the time of a row as the file's clock had it."""
+        moment = from_utc_us(int(self.at_us[row])).astimezone(self.zone)
+        return f"{moment:%Y-%m-%d %H:%M %Z}"
 
     def part(self, rows: npt.NDArray[np.generic]) -> "Content":
         """Return some of the rows."""
@@ -100,10 +111,10 @@ def each_once(content: Content) -> Content:
 
 def _contradiction(content: Content, row: int) -> str:
     first, second = (int(content.places[one]) for one in (row - 1, row))
-    when = f"{from_utc_us(int(content.at_us[row])):%Y-%m-%d %H:%M} UTC"
     return (
         f"{content.at.capitalize()}s {first} and {second} say different things of "
-        f"{when}: {_shown(content, row - 1)} and {_shown(content, row)}; delete one."
+        f"{content.when(row)}: {_shown(content, row - 1)} and {_shown(content, row)}; "
+        "delete one."
     )
 
 

@@ -16,7 +16,7 @@ from reports.exchange.as_csv import write_csv
 from reports.exchange.as_parquet import write_parquet
 from reports.exchange.form import ExchangeError
 from reports.exchange.green_button import write_green_button
-from reports.exchange.nem12 import MARKET_OFFSET, write_nem12
+from reports.exchange.nem12 import MARKET_OFFSET, made_nmi, write_nem12
 from reports.exchange.outgoing import Outgoing
 from reports.exchange.register_methods import REGISTERS, register_methods
 from storage.exports import load_settled
@@ -62,6 +62,8 @@ class Exported:
     intervals: int
     missing: int
     """Of them without import energy."""
+    made_up: tuple[tuple[str, str], ...] = ()
+    """Points, each with an identifier that nobody gave."""
 
 
 def export(conn: Connection[TupleRow], wish: Wish) -> Exported:
@@ -85,7 +87,14 @@ def export(conn: Connection[TupleRow], wish: Wish) -> Exported:
         points=tuple(one.point.name for one in outgoing),
         intervals=sum(len(one.rows) for one in outgoing),
         missing=sum(int((one.rows.quality == "missing").sum()) for one in outgoing),
+        made_up=_made_up(outgoing, wish),
     )
+
+
+def _made_up(outgoing: Sequence[Outgoing], wish: Wish) -> tuple[tuple[str, str], ...]:
+    if wish.format is not Format.NEM12 or wish.nmi is not None:
+        return ()
+    return tuple((one.point.name, made_nmi(one.point)) for one in outgoing)
 
 
 def _nothing_settled(wish: Wish) -> str:

@@ -12,7 +12,6 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from meters.reading import from_utc_us
 from reports.exchange.content import Content, says_the_same
 from reports.exchange.form import ExchangeError, Found
 
@@ -84,7 +83,7 @@ def _contradict(
     content: Content, earlier: Content, both: _Shared, rows: npt.NDArray[np.intp]
 ) -> None:
     mine, theirs = int(both.mine[rows[0]]), int(both.theirs[rows[0]])
-    when = f"{from_utc_us(int(content.at_us[mine])):%Y-%m-%d %H:%M} UTC"
+    when = content.when(mine)
     more = f", and of {rows.size - 1} more times" if rows.size > 1 else ""
     raise ExchangeError(
         f"{earlier.file}, {earlier.at} {earlier.places[theirs]}, and {content.file}, "

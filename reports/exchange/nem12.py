@@ -24,6 +24,7 @@ from typing import TextIO
 import numpy as np
 import numpy.typing as npt
 
+from accounts.account import Point
 from analytics.settlement.intervals import Quality
 from analytics.settlement.method import Method
 from meters.reading import from_utc_us
@@ -78,8 +79,7 @@ def write_nem12(
         Opened with ``newline=""``.
     made_at : datetime
     nmi : str, optional
-        National Metering Identifier, of a single point; else one is made of the number
-        of the point.
+        National Metering Identifier, of a single point; else `made_nmi`.
     offset : timedelta
         Market time's from UTC.
     days : tuple of date, optional
@@ -102,9 +102,14 @@ def write_nem12(
     to = _plain(points[0].account.code)[:_LONGEST_PARTICIPANT] if points else ""
     lines.writerow(["100", "NEM12", stamp, "KEYWATT", to])
     for one in points:
-        its_nmi = nmi or f"KW{one.point.point_id:08}"
+        its_nmi = nmi or made_nmi(one.point)
         lines.writerows(_point(one, its_nmi, offset, days))
     lines.writerow(["900"])
+
+
+def made_nmi(point: Point) -> str:
+    """Return what stands for the identifier of a point that none is given for."""
+    return f"KW{point.point_id:08}"
 
 
 def _plain(code: str) -> str:

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from meters.quantity import Quantity
-from meters.reading import from_utc_us
 from reports.exchange.content import MINUTE_US, Content
 from reports.exchange.form import Kind
 from storage.imports import Sitting
@@ -26,7 +25,7 @@ def placed(content: Content, sittings: Sequence[Sitting], point: str) -> Content
     until = meter_rows(last_us, sittings)
     wrong: dict[int, str] = {}
     for at in np.flatnonzero((row < 0) | (row != until)).tolist():
-        when = f"{from_utc_us(int(content.at_us[at])):%Y-%m-%d %H:%M} UTC"
+        when = content.when(at)
         if row[at] < 0 and until[at] < 0:
             wrong[at] = f"At {when} no meter is installed at {point}."
         else:

@@ -93,6 +93,7 @@ def read_content(
         values=values,
         places=table.places,
         at=table.at,
+        zone=form.zone,
         refused=table.refused,
         found=tuple(moments.found),
     ).refuse(wrong | moments.wrong)
@@ -254,8 +255,9 @@ def _length_min(at_us: IntArray, file: str) -> int:
 def _off_grid(at_us: IntArray, length_us: int, zone: ZoneInfo) -> dict[int, str]:
     off = wall_of(at_us, zone) % length_us != 0
     minutes = length_us // MINUTE_US
-    text = f"UTC is not the start of an interval of {minutes} min."
+    text = f"is not the start of an interval of {minutes} min."
     return {
-        row: f"{from_utc_us(int(at_us[row])):%Y-%m-%d %H:%M:%S} {text}"
+        row: f"{from_utc_us(int(at_us[row])).astimezone(zone):%Y-%m-%d %H:%M:%S %Z} "
+        f"{text}"
         for row in np.flatnonzero(off).tolist()
     }

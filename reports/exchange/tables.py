@@ -21,7 +21,14 @@ from reports.exchange.text_table import Tell, first_line, read_text
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
-_GZIP = b"\x1f\x8b"
+_GZIP, _BOM = b"\x1f\x8b", b"\xef\xbb\xbf"
+_AS_TABLE = "give the same energy as CSV or Parquet"
+_NOT_READ = (
+    (b"<", "XML, such as Green Button", _AS_TABLE),
+    (b"100,NEM12", "NEM12", _AS_TABLE),
+    (b"PK\x03\x04", "a workbook or an archive", "save each sheet or file as CSV"),
+)
+"""How files of other forms begin, and what to do instead."""
 _PARQUET = b"PAR1"
 
 
@@ -97,6 +104,9 @@ def open_packet(path: Path) -> Packet:
             data = gzip.decompress(data)
         except (OSError, EOFError):
             raise ExchangeError(f"{path}: is no whole gzip file.") from None
+    for begins, what, instead in _NOT_READ:
+        if data.removeprefix(_BOM).lstrip().startswith(begins):
+            raise ExchangeError(f"{path}: is {what}, which is not read; {instead}.")
     return Packet(path, digest, data)
 
 

@@ -93,7 +93,7 @@ def test_the_campus_import_says_different_things_of_three_times() -> None:
     # Of its four double stamps one says the same twice of this column.
     assert lines(found.refused) == [35843, 35844, 39968, 39969, 47202, 47203]
     assert found.repeated == 1
-    assert "Rows 35843 and 35844 say different things of 2019-01-09 16:30" in (
+    assert "Rows 35843 and 35844 say different things of 2019-01-09 08:30 PST" in (
         found.refused[0].text
     )
 
@@ -297,3 +297,22 @@ def test_registers_are_what_they_show(tmp_path) -> None:
     assert found.values.tolist() == [[12_500, 230]]  # volts are no energy
     assert lines(found.refused) == [3]
     assert found.length_min is None
+
+
+@pytest.mark.parametrize(
+    ("begins", "what", "instead"),
+    [
+        (b"<?xml version='1.0'?>", "XML, such as Green Button", "as CSV or Parquet"),
+        (b"\xef\xbb\xbf<feed>", "XML, such as Green Button", "as CSV or Parquet"),
+        (b"100,NEM12,202604010000,A,B", "NEM12", "as CSV or Parquet"),
+        (b"PK\x03\x04", "a workbook or an archive", "save each sheet"),
+    ],
+)
+def test_other_forms_of_files_are_refused_with_what_to_do(
+    tmp_path, begins, what, instead
+) -> None:
+    file = tmp_path / "a.dat"
+    file.write_bytes(begins)
+    told = f"a.dat: is {what}, which is not read; .*{instead}"
+    with pytest.raises(ExchangeError, match=told):
+        read_content(file, make_form(KWH, "test"))
