@@ -58,7 +58,7 @@ TABLE = {
     "three_like_days": (4.83, 4.60, 4.74, 4.76, 4.73, 4.86),
     "like_days_register": (0.0, 1.72, 2.12, 2.66, 3.25, 4.15),
 }
-"""METHODS §2: five buildings."""
+"""docs/methods.md, Validation: five buildings."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

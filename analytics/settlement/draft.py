@@ -23,7 +23,7 @@ MEASURED_GAP = 0.2
 """Up to this share of an interval between the readings around a boundary the interval
 counts as measured, beyond as estimated."""
 _EVEN_CONFIDENCE = 0.98
-"""Nothing is missing, and a line over 15 minutes misses by 2 % (METHODS §2)."""
+"""Nothing is missing, and a line over 15 minutes misses by 2 %."""
 
 
 _STATE = np.array([State.MISSING, State.MEASURED], dtype=np.uint8)

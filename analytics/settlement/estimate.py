@@ -38,11 +38,11 @@ _YEAR_AGO_CONFIDENCE = 0.7
 """A customer changes within a year. [U]"""
 _MOST_TIMES = 10.0
 _MEAN_CONFIDENCE = 0.95
-"""METHODS §2: like days miss by 5 % of the mean load."""
+"""docs/methods.md, Validation: like days miss by 5 % of the mean load."""
 ZERO_CONFIDENCE = 0.95
 """An outage is entered by people, or told by a meter, to the minute."""
 _LINEAR_ERROR = (0.0193, 0.0357)
-"""METHODS §2: mean error of a line over 1 and over 8 quarter-hours."""
+"""docs/methods.md, Validation: mean error of a line over 1 and over 8 quarter-hours."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -114,7 +114,8 @@ def by_zero(gap: Gap) -> Estimate | None:
 def by_line(gap: Gap, up_to_min: float) -> Estimate | None:
     """Draw a line between the intervals beside a short gap.
 
-    METHODS §2: two hours or less; an interval with a power failure is no end point.
+    Two hours or less; an interval with a power failure is no end point
+    (docs/methods.md, Validation).
     """
     rows = np.flatnonzero(gap.asked)
     before, after = int(rows[0]) - 1, int(rows[-1]) + 1

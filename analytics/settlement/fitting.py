@@ -16,7 +16,8 @@ from meters.reading import from_utc_us, utc_us
 
 FOREVER_US = int(np.iinfo(np.int64).max)
 MARGIN = Fraction(6, 5)
-"""METHODS §1: a register may run this much faster than the most that is expected."""
+"""A register may run this much faster than the most that is expected
+(docs/methods.md, Registers)."""
 _MOST_DIGITS = 18
 _HOUR_US = 3_600_000_000
 

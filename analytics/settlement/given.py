@@ -33,8 +33,8 @@ class Rows:
 def rows_of(readings: ReadingBatch, fitting: Fitting) -> Rows:
     """Choose a meter's rows during its time at the point, its end included.
 
-    Of several rows of one moment the one received last counts (METHODS §1: of equal
-    quality, the newest).
+    Of several rows of one moment the one received last counts (of equal quality,
+    the newest).
 
     Parameters
     ----------

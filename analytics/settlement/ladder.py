@@ -1,12 +1,13 @@
-"""Which method estimates a gap: the first that applies (METHODS §2). Pure.
+"""Which method estimates a gap: the first that applies. Pure.
 
 With the gap's energy known from registers, the ladder only shapes it: check meter, then
 like days with what lies around the gap. Without: check meter, known outage, like days
 with what lies around the gap, a line up to two hours, the year before, what was agreed.
 
-METHODS §2 has the line before like days. Like days alone are worse than a line up to
-two hours; with what lies around the gap they are better at every length
-(docs/benchmarks.md), so the line waits for points with fewer than `least_days` of them.
+The standard (docs/methods.md) has the line before like days. Like days alone are worse
+than a line up to two hours; with what lies around the gap they are better at every
+length (docs/benchmarks.md), so the line waits for points with fewer than `least_days`
+of them.
 `line_first` restores the order of the standard.
 """
 

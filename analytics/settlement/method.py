@@ -6,7 +6,7 @@ from enum import IntEnum, StrEnum
 class Method(IntEnum):
     """How an interval came to its energy; from 11 on AEMO's codes of NEM12 files.
 
-    METHODS §1 names them; 0 to 2 are ours.
+    docs/methods.md, Registers names them; 0 to 2 are ours.
     """
 
     NONE = 0

@@ -1,6 +1,6 @@
 """Which days may say what a missing one was like, and what they say. Pure.
 
-METHODS §2: a day is like one of its own weekday, Tuesday to Thursday like each other,
+A day is like one of its own weekday, Tuesday to Thursday like each other,
 a holiday like holidays and Sundays. Days with an outage, an estimate or a gap never
 serve. A make-up working day is like a Wednesday, a closure like a holiday.
 """

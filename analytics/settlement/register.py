@@ -1,6 +1,6 @@
 """What a register's readings say, and which of them no register can have shown. Pure.
 
-The last good register is kept (PEERS 2): a reading is believed if the register can have
+The last good register is kept: a reading is believed if the register can have
 gone there from the last believed one, in whole counts, turns included, not faster than
 its bound. Among all ways to read a disturbed register the one is taken that believes
 the most readings, where a break costs as much as `CONFIRM` readings. So a glitch is put

@@ -30,7 +30,7 @@ class Sum:
     """One register count, times the multiplier."""
 
     def passes(self, rule: SumCheck) -> bool:
-        """Whether both agree: within one count or 0.1 % (METHODS §2)."""
+        """Whether both agree: within one count or 0.1 % (docs/methods.md)."""
         return self.difference <= self.allowed(rule)
 
     @property

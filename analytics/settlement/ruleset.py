@@ -1,6 +1,6 @@
 """What a person enters about validation: rule sets by date, differing by point.
 
-A TOML file of `[[rule_sets]]`; every key has the default of METHODS §2. Errors:
+A TOML file of `[[rule_sets]]`; every key has its default (docs/methods.md). Errors:
 `RuleSetError`, one sentence with the key and the reason; a rule that there is not is
 refused, so that a misspelt one cannot stay unchecked. Pure.
 """
@@ -149,7 +149,7 @@ class MainCheck(Rule):
 
     severity: Severity = Severity.WARN
     combined_class: Positive = 0.01
-    """Sum of both accuracy classes; METHODS leaves the classes to the site."""
+    """Sum of both accuracy classes; the standard leaves the classes to the site."""
     margin: Positive = 1.5
 
 

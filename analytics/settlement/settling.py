@@ -53,7 +53,7 @@ def settle_span(
         Interval starts, each `length_min` after the one before, best of whole local
         days. [microseconds since 1970 UTC]
     rules : Rules, optional
-        Those of METHODS §2 unless said.
+        Those of docs/methods.md, Validation unless said.
     length_min : int
         A multiple of 15. [min]
 

@@ -147,7 +147,7 @@ def _size(
     """Return how much: fitting the register where the usual size is of other plants."""
     register_kw = contract_kw / meter.ratio
     if fault is Fault.COUNTER_GLITCH:
-        # Less than an hour too little, up to a lifetime too much (PEERS 2).
+        # Less than an hour too little, up to a lifetime too much.
         hours = float(rng.choice([-1.0, -0.5, 4.0, 50.0, 10_000.0]))
         return round(hours * register_kw, 1)
     if fault is Fault.LEAP:

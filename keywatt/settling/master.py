@@ -21,7 +21,7 @@ from storage.rule_sets import rules_on
 
 MOST_CONTRACTS = 3.0
 """How many times its contract demand a point can draw. An account may contract for as
-little as 0.4 of its transformers (METHODS §4.2), which is 2.5 times; above that a
+little as 0.4 of its transformers (docs/methods.md), which is 2.5 times; above that a
 register is bounded, not a customer judged."""
 Fittings = Mapping[Quantity, Sequence[Fitting]]
 

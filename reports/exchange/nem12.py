@@ -11,7 +11,7 @@ to three decimals; what is cut off is carried on, so that sums stay right. Recor
 
 Quality A is measured, S substituted with AEMO's code of the method, F substituted for
 good (edited by a person), N null: there is no value, and the number that the format
-wants is 0. The codes are those of METHODS §1; rules of the fields as AEMO's MDFF
+wants is 0. The codes are those of docs/methods.md; rules of the fields as AEMO's MDFF
 specification has them.
 """
 

@@ -24,7 +24,7 @@ def test_an_undisturbed_register() -> None:
 
 @pytest.mark.parametrize("most_kw", [None, 400.0])
 def test_a_register_that_turns_over(most_kw) -> None:
-    # METHODS §1: 999 987.42 -> 12.31 are 24.89 kWh, 2489 counts of 0.01. The bound of
+    # By hand: 999 987.42 -> 12.31 are 24.89 kWh, 2489 counts of 0.01. The bound of
     # 400 kW allows 400 x 1.2 / 4 = 120 kWh in a quarter of an hour.
     register = read([99_998_742, 1231], most_kw=most_kw)
     assert register.counts.tolist() == [0, 2489]

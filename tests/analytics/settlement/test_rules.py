@@ -1,4 +1,4 @@
-"""Every rule of METHODS §2, at its threshold and beyond, with the working shown."""
+"""Every rule, at its threshold and beyond, with the working shown."""
 
 from fractions import Fraction
 

@@ -299,7 +299,7 @@ def steel():
 
 
 def test_the_steel_plant_settles_to_its_file(steel) -> None:
-    # Totals and peak: METHODS §1. The registers turn over early on.
+    # Totals and peak: docs/methods.md, Registers. The registers turn over early on.
     registers = {
         quantity: np.cumsum([99_900_000, *np.rint(energy * 100).astype(np.int64)])
         % 10**8

@@ -42,7 +42,7 @@ def swapped(old_minutes, old, new_minutes, new, *, swap_min, **known):
 @pytest.mark.parametrize(
     ("ratio", "expected"),
     [
-        # METHODS §1: 24.89 kWh, and behind CT 60 and PT 100 149 340 kWh.
+        # docs/methods.md: 24.89 kWh, and behind CT 60 and PT 100 149 340 kWh.
         pytest.param(1, 24.89, id="direct"),
         pytest.param(60 * 100, 149_340.0, id="through transformers"),
     ],

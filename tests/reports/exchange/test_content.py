@@ -121,7 +121,7 @@ def test_the_steel_file_sums_to_what_it_should(column) -> None:
     said = {"zone": "Asia/Seoul", "interval_ends": True, "columns": columns}
     found = read_content(file, make_form(said, "test"))
     assert (len(found), found.refused) == (23_328, ())
-    # METHODS.md, STEEL from January to August.
+    # docs/methods.md, Registers: the steel plant from January to August.
     sums = np.nansum(found.values, axis=0)
     assert sums.tolist() == pytest.approx([671_433.60, 0, 306_315.73, 94_382.73])
     peak = int(found.values[:, 0].argmax())
