@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from accounts.calendar import SLOT_MIN
-from reports.exchange.preview import FilePreview, Preview
+from reports.exchange.preview import Beside, FilePreview, Preview
 
 _MOST_TOLD = 20
 
@@ -31,6 +31,7 @@ def tell(preview: Preview) -> None:
     if len(preview.refused) > _MOST_TOLD:
         more = len(preview.refused) - _MOST_TOLD
         print(f"and {more} more rows; --json lists them all.", file=sys.stderr)
+    _tell_beside(preview.beside)
     _tell_days(preview)
     if preview.applied:
         print(f"Stored for {preview.account}, {preview.point}.")
@@ -60,6 +61,20 @@ def _tell_file(one: FilePreview) -> None:
         )
     for found in one.found:
         print(f"  {found.text}")
+
+
+def _tell_beside(beside: Beside | None) -> None:
+    """Say by how much the files differ from what is settled there."""
+    if beside is None:
+        return
+    differs = beside.file_kwh - beside.settled_kwh
+    share = (
+        f" ({100 * differs / beside.settled_kwh:+.2f} %)" if beside.settled_kwh else ""
+    )
+    print(
+        f"Of {beside.rows:,} rows something is settled: {beside.file_kwh:,.2f} kWh in "
+        f"the files, {beside.settled_kwh:,.2f} kWh settled, {differs:+,.2f} kWh{share}."
+    )
 
 
 def _tell_days(preview: Preview) -> None:

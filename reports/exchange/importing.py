@@ -12,20 +12,23 @@ from psycopg.rows import TupleRow
 
 from accounts.account import Account, Point
 from accounts.calendar import SLOT_MIN, SiteCalendar
-from meters.quantity import COLUMN, QUANTITIES, Quantity
-from meters.reading import ReadingBatch, from_utc_us, utc_us
-from reports.exchange.content import MINUTE_US, Content
+from meters.quantity import COLUMN, Quantity
+from meters.reading import from_utc_us
+from reports.exchange.content import Content
 from reports.exchange.form import ENERGIES, ExchangeError, Kind
 from reports.exchange.merging import merged
 from reports.exchange.placing import meter_rows, multipliers_of, placed
 from reports.exchange.preview import (
+    Beside,
     Compared,
     Preview,
     day_changes,
     days_to_settle,
     file_preview,
     makes_quarter_hours,
+    settled_beside,
 )
+from reports.exchange.storing import import_kwh, span_of, store_rows
 from storage.dirty import REACH_MIN, mark_days
 from storage.imports import (
     Sitting,
@@ -33,12 +36,11 @@ from storage.imports import (
     load_sittings,
     lock_imports,
     store_file,
-    store_readings,
 )
+from storage.intervals import load_intervals
 from storage.master import UnknownAccountError, load_account, load_points
 from storage.meter_intervals import (
-    MeterIntervals,
-    insert_meter_intervals,
+    LONGEST_OWN,
     load_meter_intervals,
 )
 from storage.readings import load_readings
@@ -233,8 +235,19 @@ class _Importing:
             files=files,
             days=day_changes(compared, self._calendar),
             settle=days_to_settle(compared, self._calendar, REACH_MIN),
+            beside=self._beside(compared),
         )
         return replace(preview, why_not=self._why_not(preview))
+
+    def _beside(self, compared: Sequence[Compared]) -> Beside | None:
+        """Compare the rows with what is settled."""
+        at_us = [one.content.at_us for one in compared if len(one.content)]
+        if compared[0].content.kind is Kind.REGISTERS or not at_us:
+            return None
+        start = from_utc_us(min(int(each[0]) for each in at_us))
+        stop = from_utc_us(max(int(each[-1]) for each in at_us)) + LONGEST_OWN
+        settled = load_intervals(self._conn, self._point.point_id, start, stop)
+        return settled_beside(compared, settled.start_us, settled.import_kwh)
 
     def _why_not(self, preview: Preview) -> str:
         length_min = preview.files[0].length_min
@@ -260,18 +273,16 @@ class _Importing:
         """Store the rows of a file that are new or changed, and its name."""
         content, order = compared.content, self._order
         written = replace(content, values=compared.given).part(compared.is_written)
-        length_us = MINUTE_US * (content.length_min or 0)
+        first, stop = span_of(content)
         import_id = store_file(
             self._conn,
             point_id=self._point.point_id,
             name=content.file,
             sha256=self._fingerprint(content),
             content=content.kind.value,
-            starts_at=from_utc_us(int(content.at_us[0])) if len(content) else None,
-            stops_at=from_utc_us(int(content.at_us[-1]) + length_us)
-            if len(content)
-            else None,
-            import_kwh=_import_kwh(written),
+            starts_at=first,
+            stops_at=stop,
+            import_kwh=import_kwh(written),
             rows_new=new,
             rows_changed=changed,
             rows_same=same,
@@ -279,45 +290,5 @@ class _Importing:
             imported_at=order.now,
         )
         for sitting, rows in self._rows_of(written):
-            if content.kind is Kind.REGISTERS:
-                self._store_readings(written.part(rows), sitting, import_id)
-            else:
-                insert_meter_intervals(
-                    self._conn,
-                    self._counted(written.part(rows), sitting),
-                    received_at=order.now,
-                    import_id=import_id,
-                )
-
-    def _counted(self, content: Content, sitting: Sitting) -> MeterIntervals:
-        """Return rows of one meter as it counted them, before its multipliers."""
-        values = content.values / multipliers_of(content, [sitting])[:, np.newaxis]
-        return MeterIntervals(
-            meter_id=sitting.meter_id,
-            start_us=content.at_us,
-            length_min=np.full(len(content), content.length_min or 0, dtype=np.int64),
-            power_failure=np.zeros(len(content), dtype=np.bool_),
-            **dict(zip(ENERGIES, values.T, strict=True)),
-        )
-
-    def _store_readings(
-        self, content: Content, sitting: Sitting, import_id: int
-    ) -> None:
-        values = np.full((len(content), len(QUANTITIES)), np.nan)
-        for at, name in enumerate(content.names):
-            values[:, COLUMN[Quantity(name)]] = content.values[:, at]
-        received = np.full(len(content), utc_us(self._order.now), dtype=np.int64)
-        batch = ReadingBatch(
-            meter_id=np.full(len(content), sitting.meter_id, dtype=np.int32),
-            measured_us=content.at_us,
-            received_us=received,
-            values=values,
-        )
-        store_readings(self._conn, batch, import_id=import_id)
-
-
-def _import_kwh(written: Content) -> float | None:
-    """Return the energy drawn that a file gives; of registers nobody knows it."""
-    if written.kind is Kind.REGISTERS:
-        return None
-    return float(np.nansum(written.values[:, ENERGIES.index("import_kwh")]))
+            part = written.part(rows)
+            store_rows(self._conn, part, sitting, order.now, import_id=import_id)

@@ -50,6 +50,16 @@ class FilePreview:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Beside:
+    """What is settled where rows say something, whatever was stored of them."""
+
+    file_kwh: float
+    """Import of those rows."""
+    settled_kwh: float
+    rows: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Preview:
     """What all files together would change, or have changed."""
 
@@ -63,6 +73,8 @@ class Preview:
     """Those with new or changed rows."""
     settle: tuple[tuple[date, date], ...]
     """First and last of each run of local days that are settled again."""
+    beside: Beside | None
+    """None of registers, and where nothing is settled."""
     applied: bool = False
     why_not: str = ""
     """What stands in the way of storing it."""
@@ -153,6 +165,43 @@ def file_preview(compared: Compared, calendar: SiteCalendar) -> FilePreview:
         refused=content.refused,
         found=content.found,
     )
+
+
+def settled_beside(
+    compared: Sequence[Compared], settled_us: IntArray, settled_kwh: FloatArray
+) -> Beside | None:
+    """Compare import with what is settled, of the rows of which all of it is.
+
+    Parameters
+    ----------
+    compared
+    settled_us : array, shape (m,)
+        Starts of settled quarter-hours, ascending. [microseconds since 1970 UTC]
+    settled_kwh : array, shape (m,)
+        NaN = missing.
+
+    """
+    known = ~np.isnan(settled_kwh)
+    at_us = settled_us[known]
+    counted = np.arange(at_us.size + 1)
+    running = np.concatenate([[0.0], np.cumsum(settled_kwh[known])])
+    file_kwh = beside_kwh = 0.0
+    rows = 0
+    for one in compared:
+        length_min = one.content.length_min
+        if length_min is None or length_min % SLOT_MIN:
+            continue
+        first = np.searchsorted(at_us, one.content.at_us)
+        stop = np.searchsorted(at_us, one.content.at_us + length_min * MINUTE_US)
+        given = one.content.values[:, 0]
+        whole = counted[stop] - counted[first] == length_min // SLOT_MIN
+        whole &= ~np.isnan(given)
+        file_kwh += float(given[whole].sum())
+        beside_kwh += float((running[stop] - running[first])[whole].sum())
+        rows += int(whole.sum())
+    if not rows:
+        return None
+    return Beside(file_kwh=file_kwh, settled_kwh=beside_kwh, rows=rows)
 
 
 def day_changes(

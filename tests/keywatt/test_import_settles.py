@@ -9,6 +9,7 @@ import pytest
 from keywatt.settling.point import settle_point
 from meters.reading import utc_us
 from reports.exchange.importing import import_files
+from reports.exchange.preview import Beside
 from storage.database import connect
 from storage.intervals import load_intervals
 from tests.reports.exchange.made import campus, content, entered, order
@@ -99,3 +100,17 @@ def test_real_hours_of_a_building_are_settled_to_the_last_count(
     np.testing.assert_allclose(
         found.import_kwh.reshape(48, 4).sum(axis=1), kwh, atol=1e-9
     )
+
+
+def test_the_preview_says_by_how_much_a_file_differs_from_what_is_settled(
+    database, tmp_path
+) -> None:
+    # Settled are 1, 2, 3 and 4 kWh; of the file's hours, 10 and 12 kWh, the first is.
+    kwh = [1, 2, 3, 4]
+    body = [f"2019-11-01 07:{15 * n:02},{one}" for n, one in enumerate(kwh)]
+    settled(database, tmp_path, "\n".join(["t,kwh", *body]), SAID)
+    text = "t,kwh\n2019-11-01 07:00,10.5\n2019-10-01 08:00,12\n"
+    with connect(database) as conn:
+        read = content(tmp_path, text, "b.csv", length_min=60, **SAID)
+        preview = import_files(conn, [read], order())
+    assert preview.beside == Beside(file_kwh=10.5, settled_kwh=10.0, rows=1)
