@@ -21,16 +21,18 @@ _NODE = Path(__file__).parents[1] / "tests" / "timescale"
 
 
 @contextmanager
-def temporary_postgres(*settings: str) -> Iterator[str]:
+def temporary_postgres(*settings: str, parent: Path | None = None) -> Iterator[str]:
     """Run an embedded PostgreSQL on an empty folder and yield its URL.
 
     Parameters
     ----------
     settings
         Of the server, such as "fsync=off".
+    parent : Path, optional
+        Where its folder is made; None = with temporary files.
 
     """
-    folder = Path(tempfile.mkdtemp(prefix="keywatt-"))
+    folder = Path(tempfile.mkdtemp(prefix="keywatt-", dir=parent))
     folder.chmod(0o711)  # the server may run as another user: let it pass
     server = EmbeddedPostgres(folder / "postgres")
 
