@@ -22,6 +22,7 @@ from analytics.settlement.edited_values import (
 from analytics.settlement.intervals import IntArray
 from meters.reading import from_utc_us, utc_us
 from storage.binary import float_column, time_column, times_of
+from storage.judging import judge_no_past
 
 _LENGTH = timedelta(minutes=LENGTH_MIN)
 
@@ -143,6 +144,7 @@ def store_edit(
     }
     conn.execute(INSERT_VALUES, given)
     conn.execute(MARK_EDITED, {"edit_id": edit_id})
+    judge_no_past(conn, point_id, from_utc_us(int(values.start_us.min())))
     return edit_id
 
 
@@ -265,3 +267,4 @@ def undo_edit(
         refuse_billed(conn, point_id, times_of(starts), zone)
     conn.execute(UNDO_EDIT, {"edit_id": edit_id, "by": by, "at": at, "why": why})
     conn.execute(MARK_EDITED, {"edit_id": edit_id})
+    judge_no_past(conn, point_id, from_utc_us(int(times_of(starts).min())))

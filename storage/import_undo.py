@@ -161,7 +161,7 @@ def _restore_readings(
 
 
 # Of what nothing had been known before the file; settling finds what else is known.
-# Where the point's time began with the file, nothing is missing after it either.
+# Where the point's time began with the file, what was guessed after it goes too.
 SELECT_CAME_BY_IT = """
     WITH began AS (
         SELECT NOT EXISTS (SELECT FROM energy_interval AS before
@@ -175,13 +175,28 @@ SELECT_CAME_BY_IT = """
      WHERE import_id = %(import_id)s AND start >= %(start)s AND quality <> 'edited'
        AND CASE WHEN start < stops_at
                 THEN settled_of_undone(point_id, start, settled_at)
-                ELSE with_it AND quality = 'missing' AND settled_at >= imported_at END
+                ELSE with_it AND quality <> 'measured' AND settled_at >= imported_at END
        AND NOT EXISTS (SELECT FROM energy_interval_past AS was
                         WHERE was.point_id = its.point_id AND was.start = its.start
-                          AND was.start >= %(start)s AND quality <> 'missing'
+                          AND was.start >= %(start)s AND was.quality <> 'missing'
+                          AND (was.start < stops_at OR was.quality <> 'estimated'
+                               OR was.settled_at < imported_at)
                           AND NOT settled_of_undone(was.point_id, was.start,
                                                     was.settled_at))
 """
+# What was estimated since may lean on what the file gave.
+MARK_ESTIMATED = """
+    INSERT INTO dirty_point_day (point_id, local_day)
+    SELECT DISTINCT point_id, (start AT TIME ZONE time_zone)::date
+      FROM energy_interval
+      JOIN imported_file USING (point_id)
+      JOIN point USING (point_id)
+      JOIN account USING (account_id)
+     WHERE import_id = %(import_id)s AND quality = 'estimated'
+       AND settled_at >= imported_at AND start >= %(since)s
+"""
+LEANS_BACK = timedelta(days=45)
+"""On so many days after it an estimate may lean: `keywatt.settling.known`."""
 MARK_STARTS = """
     INSERT INTO dirty_point_day (point_id, local_day)
     SELECT DISTINCT point_id, (start AT TIME ZONE time_zone)::date
@@ -198,7 +213,8 @@ def _take_away(
     start: datetime,
     at: datetime,
 ) -> None:
-    asked = {"import_id": import_id, "start": start}
+    asked = {"import_id": import_id, "start": start, "since": start - LEANS_BACK}
+    conn.execute(MARK_ESTIMATED, asked)
     row = conn.cursor(binary=True).execute(SELECT_CAME_BY_IT, asked).fetchone()
     starts_us = times_of(row[0] if row else None)
     if not starts_us.size:

@@ -7,9 +7,12 @@ import pytest
 from accounts.supply import Outage
 from alerts.desk import acknowledge, mark_planned
 from alerts.judge import judge_point
+from analytics.settlement.edited_values import EditedValues
+from meters.reading import utc_us
 from storage.alerts import lock_standing_alert, open_alert, set_state
 from storage.closures import close
 from storage.deliveries import channels_waiting, note_news
+from storage.edits import store_edit
 from storage.judging import judge_again, points_due
 from storage.master import load_point
 from storage.outages import add_outage
@@ -279,7 +282,15 @@ def enter_outage(plant, now) -> None:
     add_load(plant.conn, plant.point_id, at(TODAY, 10), np.zeros(8))
 
 
-@pytest.mark.parametrize("enter", [enter_closure, enter_outage])
+def enter_edit(plant, now) -> None:
+    starts_us = utc_us(at(TODAY, 10)) + 900_000_000 * np.arange(8)
+    values = EditedValues.of_import(starts_us, np.zeros(8))
+    said = {"reason": "By hand", "by": "anna", "at": now}
+    store_edit(plant.conn, plant.point_id, values, **said)
+    add_load(plant.conn, plant.point_id, at(TODAY, 10), np.zeros(8))
+
+
+@pytest.mark.parametrize("enter", [enter_closure, enter_outage, enter_edit])
 def test_what_is_entered_about_the_past_tells_nothing_new_of_it(
     running_plant, enter
 ) -> None:

@@ -123,6 +123,16 @@ def test_what_a_later_file_gave_stays(plant) -> None:
     assert [one.import_id for one in gone] == [1]
 
 
+def test_what_was_estimated_from_it_goes_too(soon) -> None:
+    # Ten days of 40 kWh an hour by a file, and a day after them that is like those.
+    soon.now = MIDNIGHT + 12 * DAY
+    soon.give(*[10] * 960)
+    ten = soon.kwh(12 * 96)
+    assert ten[:1056] == [10] * 1056
+    soon.undo(1)
+    assert soon.kwh(12 * 96) == []
+
+
 def test_a_file_that_was_taken_back_can_be_imported_again(soon) -> None:
     soon.give(10, 20)
     soon.undo(1)
@@ -158,7 +168,9 @@ def test_registers_become_what_they_were(soon) -> None:
     # Polled: 1000, 1001, 1002 kWh at 00:00 to 00:30, with volts beside.
     write(soon.url, batch(3, start=MIDNIGHT))
     before = soon.readings()
+    assert soon.kwh(2) == [1, 1]
     soon.give(1001.5, 1002.5, 1003.5, at=1, **DIAL)
+    assert soon.kwh(3) == [1.5, 1, 1]
     first = soon.readings()
     assert [row[3] for row in first] == [1000, 1001.5, 1002.5, 1003.5]
     soon.give(1003, 1004, name="b.csv", at=2, **DIAL)
@@ -168,8 +180,10 @@ def test_registers_become_what_they_were(soon) -> None:
     # 00:15 is as it was polled; of 00:30 and 00:45 the later file has the last word.
     assert [row[3] for row in soon.readings()] == [1000, 1001, 1003, 1004]
     assert soon.readings()[1] == before[1]
+    assert soon.kwh(3) == [1, 2, 1]
     soon.undo(2)
     assert soon.readings() == before
+    assert soon.kwh(2) == [1, 1]
 
 
 def test_a_bill_of_what_is_taken_back_differs(soon) -> None:
@@ -178,8 +192,13 @@ def test_a_bill_of_what_is_taken_back_differs(soon) -> None:
     day = MIDNIGHT.date()
     pin_bill(soon.conn, 1, day, day, as_of=soon.later(), by="Mei Tan")
     soon.conn.commit()
+    judged_to = MIDNIGHT + QUARTER * 8
+    soon.conn.execute("INSERT INTO judged VALUES (1, %s)", (judged_to,))
     soon.undo(1)
     soon.kwh()
+    # What is judged stays so: nothing is told of the past.
+    judged = soon.conn.execute("SELECT judged_to FROM judged").fetchall()
+    assert judged == [(judged_to,)]
     (change,) = load_bill_changes(soon.conn)
     # 92 quarter-hours of the day were missing after the file's; now none is settled.
     assert (change.intervals, change.change_kwh) == (96, -100)
