@@ -9,7 +9,7 @@ Every session runs in UTC. No message holds a password.
 import asyncio
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Self, TypeAlias
 
 import psycopg
@@ -84,15 +84,22 @@ async def connect_async(
 async def _opened(conninfo: str) -> AsyncConnection[TupleRow]:
     """Open a connection; cancelled meanwhile, close it.
 
-    The driver drops a connection unclosed that is cancelled when nearly open.
+    The driver drops a connection unclosed that is cancelled when nearly open. Who is
+    cancelled twice does not wait for it: it is closed once it is open.
     """
     opening = asyncio.create_task(AsyncConnection.connect(conninfo, autocommit=True))
     try:
         return await asyncio.shield(opening)
     except asyncio.CancelledError:
-        with suppress(psycopg.Error, TimeoutError):
-            await (await asyncio.wait_for(opening, _NEARLY_OPEN_S)).close()
+        opening.add_done_callback(_close_opened)
+        await asyncio.wait([opening], timeout=_NEARLY_OPEN_S)
+        await asyncio.sleep(0)  # until it is called
         raise
+
+
+def _close_opened(opening: asyncio.Task[AsyncConnection[TupleRow]]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().pgconn.finish()  # `close` could only be awaited
 
 
 @contextmanager

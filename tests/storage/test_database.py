@@ -1,4 +1,6 @@
 import asyncio
+import contextlib
+import gc
 import socket
 import struct
 import threading
@@ -18,6 +20,7 @@ from storage.database import (
     open_pool,
     place,
 )
+from tests.collector.waiting import until
 
 
 def sentence(url: str) -> str:
@@ -212,3 +215,34 @@ def test_a_connection_given_back_after_the_end_is_closed(database: str) -> None:
     assert not conn.closed
     lending.__exit__(None, None, None)
     assert conn.closed
+
+
+def test_a_connection_that_nobody_waits_for_is_closed(plain_database) -> None:
+    """Cancelled at any moment, and a second time while it waits to close."""
+
+    async def give_up(after_s: float, *, twice: bool) -> None:
+        opening = asyncio.create_task(connect_async(plain_database))
+        await asyncio.sleep(after_s)
+        opening.cancel()
+        if twice:
+            await asyncio.sleep(0)
+            opening.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await (await opening).close()
+
+    async def run() -> None:
+        for n in range(40):
+            await give_up(n / 4000, twice=n % 2 == 0)
+        await until(lambda: len(asyncio.all_tasks()) == 1)
+        await asyncio.sleep(0)
+        gc.collect()  # which warns of what is still open
+        await until(lambda: others() == (0,))
+
+    def others() -> tuple[int] | None:
+        with connect(plain_database) as conn:
+            return conn.execute(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            ).fetchone()
+
+    asyncio.run(run())
