@@ -74,10 +74,10 @@ async def connect_async(
         _check_version(url, conn.info.server_version)
         if conn.info.parameter_status("TimeZone") != "UTC":
             await conn.execute("SET TIME ZONE 'UTC'")
+        await conn.set_autocommit(autocommit)
     except BaseException:
         await conn.close()
         raise
-    await conn.set_autocommit(autocommit)
     return conn
 
 
