@@ -160,13 +160,14 @@ class _Collector:
             self._journaled = Journaled(journal, self._queue, now)
             counts[_MODBUS].carry_over(self._journaled.waiting)
         self._presences = Presences(database_url)
+        faring = Faring(database_url)
         self._intake = Intake(
             now,
             counts[Transport.MQTT].unassigned,
             self._publish,
             self._presences.note,
+            faring.note_multiplier,
         )
-        faring = Faring(database_url)
         self._stranger_came = asyncio.Event()
         self._group = asyncio.TaskGroup()
         self._polls = Polls(

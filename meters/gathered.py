@@ -7,6 +7,7 @@ from datetime import datetime
 from meters.mqtt_profile import MqttProfile
 from meters.payload_error import not_in_schema
 from meters.quantity import Quantity
+from meters.ratios import RatioName, ratios_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,6 +19,8 @@ class Parsed:
     measured_at: datetime
     """In UTC."""
     values: dict[Quantity, float]
+    multiplier: float | None = None
+    """CT x PT as the message states it."""
     item: str | None = None
     """What `{item}` is of this reading, where the profile has such a field."""
 
@@ -25,7 +28,7 @@ class Parsed:
 class Gathered:
     """A reading while its fields come in."""
 
-    __slots__ = ("arrived_at", "item", "measured_at", "serial", "values")
+    __slots__ = ("arrived_at", "item", "measured_at", "ratios", "serial", "values")
 
     def __init__(
         self, serial: str | None = None, arrived_at: datetime | None = None
@@ -35,6 +38,8 @@ class Gathered:
         self.item: str | None = None
         self.measured_at: datetime | None = None
         self.values: dict[Quantity, float] = {}
+        self.ratios: dict[RatioName, float] | None = None
+        """None while none was told."""
 
     def known_serial(self, profile: MqttProfile) -> str | None:
         """Return the meter's serial; a profile that has a field for it demands it."""
@@ -59,7 +64,11 @@ class Gathered:
         if not self.values:
             raise not_in_schema("The reading holds no value.")
         return Parsed(
-            serial=serial, measured_at=measured_at, values=self.values, item=self.item
+            serial=serial,
+            measured_at=measured_at,
+            values=self.values,
+            multiplier=ratios_of(self.ratios).multiplier if self.ratios else None,
+            item=self.item,
         )
 
 

@@ -10,6 +10,7 @@ from meters.meter import Meter
 from meters.mqtt_profile import MqttProfile
 from meters.payload_error import PayloadError
 from meters.presence import Presence
+from meters.ratios import Statement
 from meters.refusal import Reason
 
 
@@ -49,6 +50,8 @@ class Heard:
     """Topics and payloads, at QoS 0."""
     presences: list[Presence] = field(default_factory=list)
     """These are no readings."""
+    stated: list[Statement] = field(default_factory=list)
+    """Of readings among these, believed or not."""
 
 
 class Pattern(NamedTuple):

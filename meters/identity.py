@@ -1,6 +1,6 @@
 """Who a meter says it is, and which ratios it was given. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from math import isnan
@@ -13,9 +13,10 @@ from meters.encoding import (
     number_in,
     words_of,
 )
-from meters.identity_form import Identity, Ratio
+from meters.identity_form import Identity
 from meters.layout import decode_number, encode_number
 from meters.modbus_profile import ModbusProfile
+from meters.ratios import RatioName, Ratios, ratios_of
 from meters.registers import exact
 
 _WILD = str.maketrans("*?", "00")
@@ -35,16 +36,6 @@ class Identified:
         """Its serial number, as text."""
         found = (str(value) for name, value in self.told if name == "serial")
         return next(found, None)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Ratios:
-    """Transformer ratios as set in the meter; None where it does not say."""
-
-    ct: float | None
-    """Primary over secondary current. [unitless]"""
-    pt: float | None
-    """Primary over secondary voltage. [unitless]"""
 
 
 def plan_identity(profile: ModbusProfile) -> tuple[Block, ...]:
@@ -87,13 +78,13 @@ def decode_ratios(
     profile: ModbusProfile, blocks: Mapping[Block, Sequence[int]]
 ) -> Ratios:
     """Read the ratios set in a meter from the blocks of `plan_ratios` that answered."""
-    found: dict[str, float] = {}
+    found: dict[RatioName, float] = {}
     for part in profile.ratio:
         words = words_in(profile, part, blocks)
         value = None if words is None else decode_number(profile, part, words)
         if value is not None and not isnan(value):
             found[part.name] = value
-    return Ratios(ct=_quotient(found, "ct"), pt=_quotient(found, "pt"))
+    return ratios_of(found)
 
 
 def encode_identity(
@@ -112,24 +103,17 @@ def encode_identity(
         If something does not fit.
 
     """
-    told = told or {}
+    told, ratios = told or {}, ratios or Ratios(ct=None, pt=None)
     held: dict[int, int] = {}
     for part in profile.identity:
         value = told.get(part.name, _usual(part))
         held.update(enumerate(_identity_words(profile, part, value), part.address))
     for ratio in profile.ratio:
         numerator, denominator = exact(ratio.scale)
-        raw = _side(ratio, ratios) * denominator / numerator
+        raw = ratios.side(ratio.name) * denominator / numerator
         words = encode_number(profile, ratio, raw, ratio.encoding)
         held.update(enumerate(words, ratio.address))
     return held
-
-
-def _side(ratio: Ratio, ratios: Ratios | None) -> float:
-    """Return what a meter says where a ratio was set; a secondary side is 1."""
-    if ratios is None or ratio.name.endswith("secondary"):
-        return 1.0
-    return (ratios.ct if ratio.name.startswith("ct") else ratios.pt) or 1.0
 
 
 def words_in(
@@ -214,14 +198,3 @@ def _number_of(value: int | str) -> int:
         return int(value)
     except ValueError:
         raise DecodeError(f"identity: {value!r} is no number") from None
-
-
-def _quotient(found: Mapping[str, float], of: str) -> float | None:
-    """Return a ratio as it is given, or the quotient of its sides."""
-    if of in found:
-        return found[of]
-    sides: Iterable[str] = (f"{of}-primary", f"{of}-secondary")
-    primary, secondary = (found.get(side) for side in sides)
-    if not primary or not secondary:
-        return None
-    return primary / secondary

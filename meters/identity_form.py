@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from meters.encoding import Encoding
 from meters.modbus_parts import Number, Ordered, Placed
 from meters.profile_form import FROM_TEXT
+from meters.ratios import RatioName
 
 _Text = Annotated[str, Field(min_length=1)]
 
@@ -68,9 +69,7 @@ class Ratio(Placed, Number):
     Either the ratio itself or both of its sides.
     """
 
-    name: Literal[
-        "ct", "ct-primary", "ct-secondary", "pt", "pt-primary", "pt-secondary"
-    ]
+    name: RatioName
 
     @property
     def label(self) -> str:

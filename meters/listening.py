@@ -15,6 +15,7 @@ from meters.mqtt_profile import MqttProfile
 from meters.payload import split_payload
 from meters.payload_error import PayloadError
 from meters.presence import Presence, PresencePattern
+from meters.ratios import Statement
 from meters.refusal import Reason
 from meters.sparkplug_host import SparkplugHost
 from meters.topic import subscriptions
@@ -191,7 +192,7 @@ def _hear_one(heard: Heard, meter: Meter, kind: MqttProfile, message: Message) -
             )
             faults.append(PayloadError(Reason.WRONG_TOPIC, text))
         else:
-            heard.readings.append((meter, one))
+            _take(heard, meter, kind, message, one)
     heard.faults += [(meter, fault) for fault in faults]
 
 
@@ -205,10 +206,25 @@ def _hear_several(
     for one in parsed:
         meter = pattern.meter_named({**named, "item": one.item or ""})
         if meter is not None:
-            heard.readings.append((meter, one))
+            _take(heard, meter, kind, message, one)
         elif kind.strangers == "quarantine":
             text = f"No meter is known that is {one.item} of this message."
             heard.faults.append((None, PayloadError(Reason.UNKNOWN_METER, text)))
+
+
+def _take(
+    heard: Heard, meter: Meter, kind: MqttProfile, message: Message, one: Parsed
+) -> None:
+    """Take a reading, and what was stated with it.
+
+    What the broker had retained may be long past. A meter that multiplies itself is
+    entered with 1: what it states says nothing of that.
+    """
+    heard.readings.append((meter, one))
+    is_of_now = not (kind.ratio_in_meter or message.is_retained)
+    if one.multiplier is not None and is_of_now:
+        said = Statement(meter.meter_id, one.measured_at, one.multiplier)
+        heard.stated.append(said)
 
 
 def _split(

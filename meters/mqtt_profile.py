@@ -10,6 +10,7 @@ from meters.json_path import Path, parse_path
 from meters.presence import PresenceForm
 from meters.profile_form import FROM_TEXT, MeterType, Strict, checked_zone
 from meters.quantity import Quantity
+from meters.ratios import RatioName
 from meters.topic_form import SerialForm, TopicForm
 
 ARRIVAL = "arrival"
@@ -36,6 +37,17 @@ class PayloadField(Strict):
     """The quantity's unit for one unit of the field."""
     if_list: Literal["refuse", "first", "sum", "skip"] = "refuse"
     """Meters of several phases often send a list where others send one number."""
+    unit: str | None = Field(default=None, min_length=1)
+    """JSON: path of the text that states the value's unit. Sparkplug B states it by
+    itself; "ignore" where a device states a wrong one."""
+
+
+class StatedRatio(Strict):
+    """Where a message says which transformer ratio was set in its meter."""
+
+    name: RatioName
+    path: str = Field(min_length=1)
+    """As a quantity's."""
 
 
 class MessageForm(Strict):
@@ -63,6 +75,8 @@ class MessageForm(Strict):
     no_value: Literal["refuse", "ignore"] = "refuse"
     """A message, or a reading in it, that holds none of `fields`."""
     fields: Annotated[tuple[PayloadField, ...], FROM_TEXT] = Field(min_length=1)
+    ratio: Annotated[tuple[StatedRatio, ...], FROM_TEXT] = ()
+    """Beside `serial`; in a message with several meters in each reading."""
 
     _check_zone = field_validator("zone")(checked_zone)
 
@@ -150,6 +164,7 @@ class MqttProfile(MeterType, MessageForm):
             _check_presence(self.presence, self.serial_form.names, kinds)
         for kind in kinds:
             refuse_repeats("quantity", (field.quantity for field in kind.fields))
+            refuse_repeats("name", (one.name for one in kind.ratio))
         return self
 
 
@@ -190,9 +205,14 @@ def _check_json(kind: MessageForm) -> None:
         inside.append(kind.measured_at)
     if kind.item_serial is not None:
         inside.append(kind.item_serial)
+    inside += [field.unit for field in kind.fields if field.unit is not None]
     outside = [text for text in (kind.serial, kind.batch) if text and text != "$"]
+    ratios = [one.path for one in kind.ratio]
+    (outside if kind.item_serial is None else inside).extend(ratios)
     if kind.batch == "$" and kind.serial is not None:
         raise ValueError("serial: a message that is itself a list has no such field")
+    if kind.batch == "$" and kind.item_serial is None and kind.ratio:
+        raise ValueError("ratio: a message that is itself a list has no such field")
     listed = {field.path for field in kind.fields if field.if_list != "refuse"}
     paths = [(text, _read_path(kind, text)) for text in [*inside, *outside]]
     lists = {path for text, path in paths if text in listed}
@@ -206,8 +226,11 @@ def _read_path(kind: MessageForm, text: str) -> Path:
     try:
         return parse_path(text)
     except ValueError as exc:
-        quantity = next(one.quantity for one in kind.fields if one.path == text)
-        raise ValueError(f"fields[{quantity}].path: {exc}") from exc
+        named = {one.path: f"ratio[{one.name}].path" for one in kind.ratio}
+        for one in kind.fields:
+            named[one.unit or ""] = f"fields[{one.quantity}].unit"
+            named[one.path] = f"fields[{one.quantity}].path"
+        raise ValueError(f"{named[text]}: {exc}") from exc
 
 
 def _clash(path: Path, other: Path, lists: set[Path]) -> bool:
@@ -237,7 +260,14 @@ def _check_sparkplug(profile: MqttProfile) -> None:
         raise ValueError(
             'unknown_fields: must be "ignore": births bear metrics of all kinds'
         )
-    refuse_repeats("path", (field.path for field in profile.fields))
+    paths = [field.path for field in profile.fields]
+    refuse_repeats("path", (*paths, *(one.path for one in profile.ratio)))
+    for field in profile.fields:
+        if field.unit not in {None, "ignore"}:
+            raise ValueError(
+                f'fields[{field.quantity}].unit: is {field.unit!r}, should be "ignore"'
+                " or left out: a birth states units by itself"
+            )
     levels = profile.topic.split("/")
     if len(levels) not in _LEVELS or levels[2] != "+" or {"+", "{"} & set(levels[0]):
         raise ValueError(

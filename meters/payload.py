@@ -135,6 +135,7 @@ def _several(
     refused: list[PayloadError] = []
     for at, item in enumerate(items, start=1):
         reading = Gathered(serial, arrived_at)
+        reading.ratios = envelope.ratios
         try:
             if isinstance(trees.item, Tree) and type(item) is not dict:
                 raise not_in_schema(f"It is {short(item)}, not a JSON object.")

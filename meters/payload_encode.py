@@ -11,6 +11,7 @@ from pydantic_core import to_json
 from meters.json_path import Path, parse_path
 from meters.mqtt_profile import MqttProfile, PayloadField
 from meters.quantity import Quantity
+from meters.ratios import Ratios
 from meters.reading import utc_us
 from meters.registers import exact, wrapped
 from meters.topic import topic_of
@@ -23,6 +24,7 @@ def encode_messages(
     serial: str,
     measured_at: datetime,
     values: Mapping[Quantity, float],
+    ratios: Ratios | None = None,
 ) -> list[tuple[str, bytes]]:
     """Return the topics and payloads by which a meter tells one reading.
 
@@ -42,7 +44,10 @@ def encode_messages(
     if not held:
         raise ValueError("a reading needs a value")
     return [
-        (topic_of(kind, serial), encode_payload(kind, serial, measured_at, values))
+        (
+            topic_of(kind, serial),
+            encode_payload(kind, serial, measured_at, values, ratios),
+        )
         for kind in held
     ]
 
@@ -52,12 +57,13 @@ def encode_payload(
     serial: str,
     measured_at: datetime,
     values: Mapping[Quantity, float],
+    ratios: Ratios | None = None,
 ) -> bytes:
     """Inverse of `decode_payload` for one reading, as a meter of this type sends it.
 
     Energy appears in whole counts of the register, which turns over at its digits. What
     is NaN, or has no field in the profile, is left out. Of several kinds of messages it
-    is the first.
+    is the first. Ratios are told where the profile has a place for them.
 
     Raises
     ------
@@ -67,17 +73,19 @@ def encode_payload(
     """
     if profile.item_serial is not None:
         item = _named_item(profile, serial, measured_at, values)
+        item = _with_ratios(profile, item, ratios)
         return to_json(_enveloped(profile, serial, [item]))
     document = _item(profile, measured_at, values)
     if profile.serial is not None:
         document = placed(document, parse_path(profile.serial), serial)
-    return to_json(document)
+    return to_json(_with_ratios(profile, document, ratios))
 
 
 def encode_batch(
     profile: MqttProfile,
     serial: str,
     readings: Sequence[tuple[datetime, Mapping[Quantity, float]]],
+    ratios: Ratios | None = None,
 ) -> bytes:
     """Inverse of `decode_payload` for several readings of one meter.
 
@@ -89,9 +97,12 @@ def encode_batch(
     """
     if profile.batch is None:
         raise ValueError(f"{profile.name} has no batches")
-    named = profile.item_serial is not None
+    if profile.item_serial is None:
+        items = [_item(profile, *reading) for reading in readings]
+        document = _enveloped(profile, serial, items)
+        return to_json(_with_ratios(profile, document, ratios))
     items = [
-        _named_item(profile, serial, *reading) if named else _item(profile, *reading)
+        _with_ratios(profile, _named_item(profile, serial, *reading), ratios)
         for reading in readings
     ]
     return to_json(_enveloped(profile, serial, items))
@@ -103,6 +114,15 @@ def _enveloped(profile: MqttProfile, serial: str, items: list[Json]) -> Json:
     if profile.serial is not None:
         document = placed(document, parse_path(profile.serial), serial)
     return placed(document, parse_path(profile.batch or "$"), items)
+
+
+def _with_ratios(profile: MqttProfile, document: Json, ratios: Ratios | None) -> Json:
+    """State what was set in the meter."""
+    if ratios is not None:
+        for one in profile.ratio:
+            side = ratios.side(one.name)
+            document = placed(document, parse_path(one.path), side)
+    return document
 
 
 def _named_item(

@@ -10,6 +10,7 @@ from meters.json_path import Path, parse_path, show_path
 from meters.mqtt_profile import MessageForm, PayloadField
 from meters.numeric_text import number_in
 from meters.payload_error import PayloadError, not_in_schema, short
+from meters.payload_stated import ratio_leaf, unit_leaf
 from meters.payload_times import time_leaf
 from meters.refusal import Reason
 from meters.registers import exact
@@ -72,8 +73,16 @@ def lay_out(form: MessageForm) -> Trees:
         inside[parse_path(when)] = _Place(time_leaf(form, when))
     if form.item_serial is not None:
         inside[parse_path(form.item_serial)] = _Place(_item_leaf(form.item_serial))
+    for one in form.fields:
+        if one.unit is not None:
+            inside[parse_path(one.unit)] = _Place(unit_leaf(one, one.unit))
     if form.serial is not None:
         outside[parse_path(form.serial)] = _Place(_serial_leaf(form.serial))
+    # Where a message is of several meters, each reading has its own.
+    stated = outside if form.item_serial is None else inside
+    for ratio in form.ratio:
+        leaf = ratio_leaf(ratio, is_text_right=form.numbers == "text")
+        stated[parse_path(ratio.path)] = _Place(leaf)
     batch = None if form.batch is None else parse_path(form.batch)
     # `readings = null` beside a single reading is as good as absent.
     lists = {batch: _Place(_ignore)} if batch else {}

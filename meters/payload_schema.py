@@ -58,12 +58,18 @@ def payload_schema(profile: MqttProfile) -> Json:
         "serial": {"type": "string", "pattern": r"^[A-Za-z0-9._-]{1,64}$"},
         "time": {"type": "string", "format": "date-time", "pattern": _TIME},
         "values": values,
+        "ratio": {
+            "type": ["number", "null"],
+            "description": "As it was set in the meter: 80 for 400/5.",
+            "exclusiveMinimum": 0,
+        },
     }
     reading: Json = {
         profile.measured_at: {"$ref": "#/$defs/time"},
         group: {"$ref": "#/$defs/values"},
     }
     serial: Json = {profile.serial: {"$ref": "#/$defs/serial"}}
+    stated: Json = {one.path: {"$ref": "#/$defs/ratio"} for one in profile.ratio}
     several: Json = {
         profile.batch: {"type": "array", "minItems": 1, "items": _closed(reading)}
     }
@@ -71,7 +77,10 @@ def payload_schema(profile: MqttProfile) -> Json:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": profile.title,
         "description": "One reading of a meter, or several of the same meter.",
-        "oneOf": [_closed({**serial, **reading}), _closed({**serial, **several})],
+        "oneOf": [
+            _closed({**serial, **reading}, stated),
+            _closed({**serial, **several}, stated),
+        ],
         "$defs": definitions,
     }
 
@@ -82,11 +91,11 @@ def _number(is_register: bool) -> Json:  # noqa: FBT001 - one property of a quan
     return {"type": ["number", "null"], "minimum": least, "maximum": _GREATEST}
 
 
-def _closed(properties: Json) -> Json:
-    """Return an object with all of these fields and no other."""
+def _closed(properties: Json, optional: Json | None = None) -> Json:
+    """Return an object with all of these fields, perhaps those, and no other."""
     return {
         "type": "object",
-        "properties": properties,
+        "properties": {**properties, **(optional or {})},
         "required": list(properties),
         "additionalProperties": False,
     }

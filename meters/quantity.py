@@ -33,6 +33,28 @@ class Quantity(StrEnum):
         """Whether it is a cumulative register (energy), not a momentary value."""
         return self in REGISTERS
 
+    @property
+    def unit(self) -> str | None:
+        """Its unit as it is written; None of a power factor.
+
+        Examples
+        --------
+        >>> Quantity.ENERGY_IMPORT_KWH.unit, Quantity.POWER_FACTOR.unit
+        ('kWh', None)
+
+        """
+        return _UNITS.get(self.rpartition("_")[2])
+
+
+_UNITS = {
+    "kwh": "kWh",
+    "kvarh": "kvarh",
+    "kw": "kW",
+    "kvar": "kvar",
+    "hz": "Hz",
+    "v": "V",
+    "a": "A",
+}
 
 REGISTERS: tuple[Quantity, ...] = (
     Quantity.ENERGY_IMPORT_KWH,

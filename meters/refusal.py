@@ -16,6 +16,8 @@ class Reason(StrEnum):
     BROKEN_COMPRESSION = "broken-compression"
     TOO_LARGE = "too-large"
     NOT_IN_SCHEMA = "not-in-schema"
+    WRONG_UNIT = "wrong-unit"
+    """The meter states another unit than its profile takes the value in."""
     UNKNOWN_METER = "unknown-meter"
     WRONG_TOPIC = "wrong-topic"
     RETAINED = "retained"

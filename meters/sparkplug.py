@@ -21,6 +21,8 @@ SEQUENCE = 256
 """Messages of an edge node are numbered from 0 to 255, and on from 0."""
 REBIRTH = "Node Control/Rebirth"
 BIRTH_DEATH = "bdSeq"
+UNIT = "engUnit"
+"""Property of a metric: the name that is usual for its unit."""
 
 
 class Kind(StrEnum):
@@ -81,6 +83,8 @@ class Metric:
     is_null: bool = False
     value: Value = None
     """As it stands in protobuf: whole numbers without a sign."""
+    unit: str | None = None
+    """Its property `engUnit`."""
 
     @property
     def label(self) -> str:
@@ -144,7 +148,16 @@ def _metric(found: WirePayload) -> Metric:
         is_historical=found.is_historical,
         is_null=found.is_null,
         value=None if kind is None else getattr(found, kind),
+        unit=_unit(found.properties) if found.HasField("properties") else None,
     )
+
+
+def _unit(properties: WirePayload) -> str | None:
+    """Find the unit among a metric's properties."""
+    for key, value in zip(properties.keys, properties.values, strict=False):
+        if key == UNIT and isinstance(value.text, str):
+            return value.text or None
+    return None
 
 
 def encode_sparkplug(payload: SparkplugPayload) -> bytes:
@@ -188,6 +201,9 @@ def _set_metric(one: WirePayload, metric: Metric) -> None:
             setattr(one, field, value)
     if metric.value is not None:
         _set_value(one, metric)
+    if metric.unit is not None:
+        one.properties.keys.append(UNIT)
+        one.properties.values.add().text = metric.unit
 
 
 def _set_value(one: WirePayload, metric: Metric) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from meters.mqtt_profile import MqttProfile, PayloadField
 from meters.quantity import Quantity
+from meters.ratios import Ratios
 from meters.reading import utc_us
 from meters.registers import exact, wrapped
 from meters.sparkplug import (
@@ -28,8 +29,14 @@ Values = Mapping[Quantity, float]
 class SparkplugEdge:
     """One edge node whose devices are meters of one profile."""
 
-    def __init__(self, profile: MqttProfile, group: str, node: str) -> None:
-        self._profile = profile
+    def __init__(
+        self,
+        profile: MqttProfile,
+        group: str,
+        node: str,
+        ratios: Ratios | None = None,
+    ) -> None:
+        self._profile, self._ratios = profile, ratios
         self._namespace = profile.topic_form.levels[0]
         self._group, self._node = group, node
         self._devices: list[str | None] = []
@@ -107,15 +114,30 @@ class SparkplugEdge:
         if values is None and device is None:
             return []
         given = values or {}
-        return [
+        measured = [
             Metric(
                 name=field.path,
                 alias=self._alias(device, field),
                 datatype=DataType.DOUBLE,
                 is_null=self._shown(field, given) is None,
                 value=self._shown(field, given),
+                unit=field.quantity.unit if field.scale == 1 else None,
             )
             for field in self._profile.fields
+        ]
+        return [*measured, *self._stated()]
+
+    def _stated(self) -> list[Metric]:
+        """Return what was set in the meters; told by births alone, so by name."""
+        if self._ratios is None:
+            return []
+        return [
+            Metric(
+                name=one.path,
+                datatype=DataType.DOUBLE,
+                value=self._ratios.side(one.name),
+            )
+            for one in self._profile.ratio
         ]
 
     def _alias(self, device: str | None, field: PayloadField) -> int:

@@ -2,11 +2,13 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from datetime import datetime
 
 from meters.heard import Heard, Message, Pattern
 from meters.meter import Meter
 from meters.mqtt_profile import MqttProfile
 from meters.payload_error import PayloadError
+from meters.ratios import RatioName, Statement, ratios_of
 from meters.reading import utc_us
 from meters.refusal import Reason
 from meters.sparkplug import (
@@ -18,7 +20,7 @@ from meters.sparkplug import (
     rebirth_request,
 )
 from meters.sparkplug_node import EdgeNode, Said
-from meters.sparkplug_values import sparkplug_readings
+from meters.sparkplug_values import sparkplug_readings, stated_ratios
 from meters.unpack import unpacked
 
 MOST_NODES = 5_000
@@ -30,6 +32,8 @@ class SparkplugHost:
 
     def __init__(self) -> None:
         self._patterns: Sequence[Pattern] = ()
+        self._ratios: dict[int, dict[RatioName, float]] = {}
+        """As each meter stated them last."""
         self._nodes: OrderedDict[tuple[str, str, str], EdgeNode] = OrderedDict()
 
     def bind(self, patterns: Sequence[Pattern]) -> None:
@@ -61,7 +65,28 @@ class SparkplugHost:
             heard.to_publish.append(rebirth_request(who, at_ms))
         if profile is not None:
             _hear_metrics(heard, meter, profile, said, told.timestamp_ms)
+        if meter is not None and profile is not None and profile.ratio:
+            self._hear_ratios(heard, meter, profile, said, message.arrived_at)
         return heard
+
+    def _hear_ratios(
+        self,
+        heard: Heard,
+        meter: Meter,
+        profile: MqttProfile,
+        said: Said,
+        arrived_at: datetime,
+    ) -> None:
+        """Take the ratios that a device states; data tells only what changed."""
+        told = stated_ratios(profile, said.named)
+        if not told or profile.ratio_in_meter:
+            return
+        known = self._ratios.setdefault(meter.meter_id, {})
+        known.update(told)
+        multiplier = ratios_of(known).multiplier
+        if multiplier is not None:
+            said_now = Statement(meter.meter_id, arrived_at, multiplier)
+            heard.stated.append(said_now)
 
     def _read(self, message: Message) -> tuple[bytes, SparkplugPayload]:
         """Return a message unpacked, and decoded."""

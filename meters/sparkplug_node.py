@@ -42,6 +42,7 @@ class Definition(NamedTuple):
 
     name: str
     datatype: int | None
+    unit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Birth:
         for metric in metrics:
             if metric.name is None:
                 continue
-            definition = Definition(metric.name, metric.datatype)
+            definition = Definition(metric.name, metric.datatype, metric.unit)
             by_name[metric.name] = definition
             if metric.alias is not None:
                 known = by_alias.setdefault(metric.alias, definition)

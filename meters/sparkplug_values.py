@@ -1,5 +1,6 @@
 """Named Sparkplug B metrics to readings, by a profile. Pure."""
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -7,9 +8,11 @@ from meters.gathered import Gathered, Parsed
 from meters.mqtt_profile import MqttProfile, PayloadField
 from meters.payload_error import PayloadError, not_in_schema, short
 from meters.payload_fields import quantity_leaf
+from meters.ratios import RatioName
 from meters.refusal import Reason
 from meters.sparkplug_node import Named
 from meters.sparkplug_types import number_of
+from meters.unit import check_unit
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -53,6 +56,22 @@ def sparkplug_readings(
     return readings, faults
 
 
+def stated_ratios(
+    profile: MqttProfile, named: Sequence[Named]
+) -> dict[RatioName, float]:
+    """Return the ratios that a device states; those it does not tell are absent."""
+    names = {one.path: one.name for one in profile.ratio}
+    found: dict[RatioName, float] = {}
+    for one in named:
+        name = names.get(one.definition.name)
+        if name is None or one.metric.is_null:
+            continue
+        number = number_of(one.metric.value, one.definition.datatype)
+        if type(number) in {int, float} and 0 < float(number or 0) < math.inf:
+            found[name] = float(number or 0)
+    return found
+
+
 def _reading_of(
     profile: MqttProfile, times: dict[int, Gathered], at_ms: int
 ) -> Gathered:
@@ -76,6 +95,9 @@ def _take(
             f"{field.path} is {short(one.metric.value)}, which is no number of its "
             f"data type, {datatype}."
         )
+    unit = one.metric.unit or one.definition.unit
+    if unit is not None and field.unit is None:
+        check_unit(unit, field.quantity, field.scale, field.path)
     before = reading.values.get(field.quantity)
     quantity_leaf(field, is_text_right=profile.numbers == "text")(reading, value)
     if before is not None and before != reading.values[field.quantity]:

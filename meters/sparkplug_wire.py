@@ -1,8 +1,9 @@
 """The protobuf messages of Sparkplug B, as far as meters need them. Pure.
 
 Written from the Eclipse Sparkplug Specification 3.0, section 6 (payload definition):
-field numbers and types, nothing else. Datasets, templates, properties and metadata are
-not declared, so they stay undecoded bytes, however deep they are nested.
+field numbers and types, nothing else. Of a metric's properties only those that are
+texts are declared, such as its unit. Datasets, templates, nested properties and
+metadata are not: they stay undecoded bytes, however deep they are nested.
 
 The protobuf runtime decodes. Messages are declared here instead of generated from a
 .proto file: generated code works only with runtimes at least as new as its generator.
@@ -38,6 +39,7 @@ _VALUE_FIELDS = {
     "template_value": (18, Field.TYPE_BYTES),
     "extension_value": (19, Field.TYPE_BYTES),
 }
+_PROPERTY_FIELDS = {"is_null": (2, Field.TYPE_BOOL), "text": (8, Field.TYPE_STRING)}
 _PAYLOAD_FIELDS = {
     "timestamp": (1, Field.TYPE_UINT64),
     "seq": (3, Field.TYPE_UINT64),
@@ -51,7 +53,28 @@ def _declared() -> FileDescriptorProto:
     file = FileDescriptorProto(
         name="keywatt_sparkplug_b.proto", package="keywatt.sparkplug", syntax="proto2"
     )
+    value = file.message_type.add(name="PropertyValue")
+    for name, (number, kind) in _PROPERTY_FIELDS.items():
+        value.field.add(name=name, number=number, type=kind, label=Field.LABEL_OPTIONAL)
+    properties = file.message_type.add(name="PropertySet")
+    properties.field.add(
+        name="keys", number=1, type=Field.TYPE_STRING, label=Field.LABEL_REPEATED
+    )
+    properties.field.add(
+        name="values",
+        number=2,
+        type=Field.TYPE_MESSAGE,
+        type_name=".keywatt.sparkplug.PropertyValue",
+        label=Field.LABEL_REPEATED,
+    )
     metric = file.message_type.add(name="Metric")
+    metric.field.add(
+        name="properties",
+        number=9,
+        type=Field.TYPE_MESSAGE,
+        type_name=".keywatt.sparkplug.PropertySet",
+        label=Field.LABEL_OPTIONAL,
+    )
     metric.oneof_decl.add(name="value")
     for name, (number, kind) in _METRIC_FIELDS.items():
         metric.field.add(

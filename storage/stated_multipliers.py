@@ -18,16 +18,27 @@ class ToldMultiplier:
     multiplier: float
 
 
+# What is read later touches its day itself; what was stored and settled before this was
+# told, as after the database was away, is judged again.
 INSERT_TOLD = """
-    INSERT INTO stated_multiplier (meter_id, since_at, multiplier)
-    SELECT meter_id, %(at)s, %(multiplier)s::double precision
-      FROM meter
-     WHERE meter_id = %(meter_id)s
-       AND %(multiplier)s::double precision IS DISTINCT FROM
-           (SELECT multiplier FROM stated_multiplier AS before
-             WHERE before.meter_id = meter.meter_id AND since_at <= %(at)s
-             ORDER BY since_at DESC LIMIT 1)
-    ON CONFLICT (meter_id, since_at) DO UPDATE SET multiplier = excluded.multiplier
+    WITH stated AS (
+        INSERT INTO stated_multiplier (meter_id, since_at, multiplier)
+        SELECT meter_id, %(at)s, %(multiplier)s::double precision
+          FROM meter
+         WHERE meter_id = %(meter_id)s
+           AND %(multiplier)s::double precision IS DISTINCT FROM
+               (SELECT multiplier FROM stated_multiplier AS before
+                 WHERE before.meter_id = meter.meter_id AND since_at <= %(at)s
+                 ORDER BY since_at DESC LIMIT 1)
+        ON CONFLICT (meter_id, since_at) DO UPDATE SET multiplier = excluded.multiplier
+        RETURNING meter_id, since_at)
+    INSERT INTO touched (meter_id, first, last)
+    SELECT ARRAY[meter_id], ARRAY[since_at], ARRAY[newest]
+      FROM stated
+     CROSS JOIN LATERAL (SELECT max(measured_at) AS newest FROM reading
+                          WHERE reading.meter_id = stated.meter_id
+                            AND measured_at >= since_at) AS heard
+     WHERE newest IS NOT NULL
 """
 
 
@@ -36,10 +47,10 @@ async def store_multipliers(
 ) -> None:
     """Store what meters state, oldest first; the same again changes nothing.
 
-    The caller commits.
+    The days since are settled again. The caller commits.
     """
-    for one in told:
-        await conn.execute(INSERT_TOLD, asdict(one))
+    if told:
+        await conn.cursor().executemany(INSERT_TOLD, [asdict(one) for one in told])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

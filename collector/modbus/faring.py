@@ -16,6 +16,8 @@ from storage.stated_multipliers import ToldMultiplier, store_multipliers
 TELL_EVERY_S = 10.0
 _MOST_UNTOLD = 10_000
 """That wait while the database is away: of more, the oldest are forgotten."""
+_MOST_MULTIPLIERS = 200_000
+"""The same; each meter tells one at the start."""
 
 
 class Faring(Teller):
@@ -28,7 +30,7 @@ class Faring(Teller):
         """Returns what ails every meter that is to be polled; None: nothing."""
         self._told: dict[int, Trouble | None] = {}
         self._untold: deque[ToldEvents] = deque(maxlen=_MOST_UNTOLD)
-        self._multipliers: deque[ToldMultiplier] = deque(maxlen=_MOST_UNTOLD)
+        self._multipliers: deque[ToldMultiplier] = deque(maxlen=_MOST_MULTIPLIERS)
 
     def note(self, told: ToldEvents) -> None:
         """Take what a meter says of itself, whenever that changes."""

@@ -41,8 +41,8 @@ class Stated:
         """
         ratios = decode_ratios(self.profile, words)
         self._asked_s = at_s
-        told = (ratios.ct or 1.0) * (ratios.pt or 1.0)
-        if told <= 0 or told == self.multiplier:
+        told = ratios.multiplier
+        if told is None or told == self.multiplier:
             return None
         self.multiplier = told
         return told

@@ -18,6 +18,7 @@ from collector.counting.counts import Counts
 from collector.mqtt.packets import Message as Received
 from collector.mqtt.sheet import Judged, Sheet, as_heard
 from collector.mqtt.speaker import Speaker, refusals_of
+from collector.mqtt.stated import Statements
 from collector.parcel import Parcel
 from meters.bounds import Stay
 from meters.heard import Heard, Message
@@ -30,6 +31,7 @@ from meters.profile import MqttProfile, ProfileError, load_profile, profile_name
 from meters.reading import batch_of
 from meters.refusal import Reason
 from meters.topic import topic_of
+from storage.stated_multipliers import ToldMultiplier
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +40,8 @@ Done = Callable[[], None]
 Publish = Callable[[str, bytes], None]
 """Called with topic and payload; must neither raise nor wait."""
 OnPresence = Callable[[Presence], None]
+"""As `Publish`."""
+OnStated = Callable[[ToldMultiplier], None]
 """As `Publish`."""
 
 
@@ -65,9 +69,11 @@ class Intake:
         counts: Counts,
         publish: Publish = lambda _topic, _payload: None,
         on_presence: OnPresence = lambda _presence: None,
+        on_stated: OnStated = lambda _told: None,
     ) -> None:
         self._now, self._counts, self._publish = now, counts, publish
         self._on_presence = on_presence
+        self._statements = Statements(on_stated)
         self._speakers: dict[str, Speaker] = {}
         """Of plain payloads, by topic: the fast way."""
         self._listener = Listener()
@@ -174,6 +180,8 @@ class Intake:
 
     def _packed(self, judged: Judged, done: Done) -> Parcel:
         """Pack and count what became of messages."""
+        for stated in judged.stated:
+            self._statements.take(stated, self._now())
         arrived = len(judged.batch) + sum(r.readings for r in judged.refusals)
         self._counts.asked += arrived
         self._counts.answered += arrived

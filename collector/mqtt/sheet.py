@@ -17,6 +17,7 @@ from meters.heard import Heard, Message
 from meters.listening import Listener
 from meters.payload_rows import Row
 from meters.quantity import QUANTITIES
+from meters.ratios import Statement
 from meters.reading import Reading, ReadingBatch, batch_of, joined, utc_us
 from meters.refusal import Refusal
 
@@ -32,6 +33,7 @@ class Judged(NamedTuple):
 
     batch: ReadingBatch
     refusals: Sequence[Refusal]
+    stated: Sequence[Statement] = ()
 
 
 class Sheet:
@@ -47,6 +49,7 @@ class Sheet:
         self._odd: list[Received] = []
         self._readings: list[Reading] = []
         self._refusals: list[Refusal] = []
+        self._stated: list[Statement] = []
 
     def add(self, speaker: Speaker, message: Received) -> None:
         """Read one message that should be plain."""
@@ -63,6 +66,7 @@ class Sheet:
         readings, refusals = judge(message, heard)
         self._readings += readings
         self._refusals += refusals
+        self._stated += heard.stated
 
     def judged(self) -> Judged:
         """Sort all that was read into believed and refused."""
@@ -74,7 +78,7 @@ class Sheet:
                 self.add_heard(message, heard)
         if self._readings:
             batch = joined([batch, batch_of(self._readings)])
-        return Judged(batch, self._refusals)
+        return Judged(batch, self._refusals, self._stated)
 
     def _believed(self) -> ReadingBatch:
         """Return the rows of all messages that are right; the others are odd."""

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from meters.blocks import Block, plan_blocks
 from meters.encoding import DecodeError
 from meters.identity import (
-    Ratios,
     decode_identity,
     decode_ratios,
     encode_identity,
@@ -17,6 +16,7 @@ from meters.identity import (
     plan_ratios,
 )
 from meters.profile import ModbusProfile, load_profile
+from meters.ratios import Ratios
 from tests.meters.test_form_of_registers import Q, answers, profile_with
 
 MODEL = {

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from meters.heard import Message
 from meters.quantity import Quantity
+from meters.ratios import Ratios
 from meters.refusal import Reason
 from meters.sparkplug import (
     Kind,
@@ -394,6 +395,52 @@ def test_the_simulated_edge_node_is_understood() -> None:
     listener.hear(Message(topic, will, NOW))
     heard = listener.hear(Message(*edge.data("a", [(NOW, values)]), NOW))
     assert reasons(heard) == [Reason.NO_BIRTH]
+
+
+def test_a_birth_states_ratios_and_data_the_one_that_changed() -> None:
+    edge = SparkplugEdge(PROFILE, "keywatt", "N", Ratios(ct=80.0, pt=100.0))
+    listener = listening("N.a")
+    values = {Quantity.ENERGY_IMPORT_KWH: 12.5}
+    stated = []
+    for topic, payload in edge.birth(NOW, {"a": values}):
+        heard = listener.hear(Message(topic, payload, NOW))
+        stated += heard.stated
+    assert [one.multiplier for one in stated] == [8000.0]
+    metric = Metric(name="Ratio/CT", value=60.0, timestamp_ms=START_MS)
+    data = SparkplugPayload(timestamp_ms=START_MS, seq=2, metrics=(metric,))
+    changed = Message("spBv1.0/keywatt/DDATA/N/a", encode_sparkplug(data), NOW)
+    heard = listener.hear(changed)
+    assert [tuple(one) for one in heard.stated] == [(1, NOW, 6000.0)]
+    assert not heard.readings
+    assert not heard.faults
+
+
+@pytest.mark.parametrize(
+    ("in_birth", "in_data", "said"),
+    [
+        ("kWh", None, []),
+        (None, None, []),
+        ("counts", None, []),  # nothing that we know
+        ("Wh", None, ["Energy/Import is in 'Wh', but the profile takes one of it for"]),
+        ("kWh", "MWh", ["Energy/Import is in 'MWh', but the profile takes one of it"]),
+    ],
+)
+def test_a_metric_in_another_unit_is_refused_alone(in_birth, in_data, said) -> None:
+    listener = listening("N.a")
+    hear(listener, Node().nbirth())
+    energy = Metric(
+        name="Energy/Import", datatype=DataType.DOUBLE, is_null=True, unit=in_birth
+    )
+    volts = Metric(name="Voltage/L1", datatype=DataType.DOUBLE, value=230.0, unit="V")
+    birth = SparkplugPayload(timestamp_ms=START_MS, seq=1, metrics=(energy, volts))
+    listener.hear(Message("spBv1.0/keywatt/DBIRTH/N/a", encode_sparkplug(birth), NOW))
+    told = Metric(name="Energy/Import", value=12.5, unit=in_data)
+    data = SparkplugPayload(timestamp_ms=START_MS, seq=2, metrics=(told, volts))
+    topic = "spBv1.0/keywatt/DDATA/N/a"
+    heard = listener.hear(Message(topic, encode_sparkplug(data), NOW))
+    assert [one.text[: len(said[0])] for _, one in heard.faults] == said
+    (reading,) = [one for _, one in heard.readings]
+    assert len(reading.values) == (1 if said else 2)
 
 
 # -- any interleaving

@@ -7,7 +7,6 @@ from meters.blocks import plan_blocks
 from meters.decode import decode_blocks, encode_registers
 from meters.event import MeterEvent
 from meters.identity import (
-    Ratios,
     decode_identity,
     decode_ratios,
     encode_identity,
@@ -23,6 +22,7 @@ from meters.load_profile import (
     state_of,
 )
 from meters.quantity import Quantity
+from meters.ratios import Ratios
 from tests.collector.modbus.gateway import modbus_profile
 from tests.collector.modbus.test_sunspec_walk import device
 
