@@ -7,7 +7,7 @@ from time import monotonic
 from collector.mqtt.broker import BrokerAddress
 from collector.telling import Teller
 from storage.collector_beats import CollectorBeat, store_beat
-from storage.database import connect_async
+from storage.database import transaction_async
 
 BEAT_EVERY_S = 5.0
 _BREAK_S = 60.0
@@ -57,8 +57,7 @@ class Heartbeat(Teller):
             heard_at=self._heard_at,
             hearing_since=self._hearing_since,
         )
-        conn = await connect_async(self._url)
-        async with conn:
+        async with transaction_async(self._url) as conn:
             await store_beat(conn, beat)
         self._told_s = at_s
 

@@ -8,8 +8,8 @@ Every session runs in UTC. No message holds a password.
 
 import asyncio
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Self, TypeAlias
 
 import psycopg
@@ -79,6 +79,20 @@ async def connect_async(
         await conn.close()
         raise
     return conn
+
+
+@asynccontextmanager
+async def transaction_async(url: str) -> AsyncIterator[AsyncConnection[TupleRow]]:
+    """Lend a connection for one transaction; it is closed however that ends.
+
+    The driver leaves one open whose commit is cancelled.
+    """
+    conn = await connect_async(url)
+    try:
+        async with conn:
+            yield conn
+    finally:
+        await conn.close()
 
 
 async def _opened(conninfo: str) -> AsyncConnection[TupleRow]:

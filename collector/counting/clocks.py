@@ -7,7 +7,7 @@ off either way: what an hour's least and most are made of.
 from collector.modbus.drift import ClockDrift
 from collector.telling import Teller
 from storage.clocks import store_drifts
-from storage.database import connect_async
+from storage.database import transaction_async
 
 TELL_EVERY_S = 10.0
 _Three = tuple[ClockDrift, ClockDrift, ClockDrift]
@@ -35,8 +35,7 @@ class Clocks(Teller):
         if not told:
             return
         drifts = list(dict.fromkeys(each for three in told.values() for each in three))
-        conn = await connect_async(self._url)
-        async with conn:
+        async with transaction_async(self._url) as conn:
             await store_drifts(
                 conn,
                 [drift.meter_id for drift in drifts],

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 
 from collector.telling import Teller
-from storage.database import connect_async
+from storage.database import transaction_async
 from storage.meter_events import ToldEvents, store_events
 from storage.meter_troubles import Trouble, store_troubles
 from storage.stated_multipliers import ToldMultiplier, store_multipliers
@@ -53,8 +53,7 @@ class Faring(Teller):
         events, multipliers = list(self._untold), list(self._multipliers)
         if not (ailing or well or events or multipliers):
             return
-        conn = await connect_async(self._url)
-        async with conn, conn.transaction():
+        async with transaction_async(self._url) as conn:
             await store_troubles(conn, ailing, well)
             await store_events(conn, events)
             await store_multipliers(conn, multipliers)

@@ -9,7 +9,7 @@ our persistent session.
 
 from collector.telling import Teller
 from meters.presence import Presence
-from storage.database import connect_async
+from storage.database import transaction_async
 from storage.presence import store_presences
 
 TELL_EVERY_S = 2.0
@@ -31,8 +31,7 @@ class Presences(Teller):
         told = dict(self._untold)
         if not told:
             return
-        conn = await connect_async(self._url)
-        async with conn:
+        async with transaction_async(self._url) as conn:
             await store_presences(conn, list(told.values()))
         newer = self._untold.items()
         self._untold = {key: one for key, one in newer if told.get(key) is not one}

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from psycopg import AsyncConnection
 from psycopg.conninfo import make_conninfo
 from psycopg.errors import UndefinedTable
 
@@ -19,6 +20,7 @@ from storage.database import (
     connect_async,
     open_pool,
     place,
+    transaction_async,
 )
 from tests.collector.waiting import until
 
@@ -244,5 +246,31 @@ def test_a_connection_that_nobody_waits_for_is_closed(plain_database) -> None:
                 "SELECT count(*) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             ).fetchone()
+
+    asyncio.run(run())
+
+
+def test_a_transaction_whose_commit_is_cancelled_leaves_nothing_open(
+    plain_database,
+) -> None:
+    """The commit waits for its answer when the cancellation comes."""
+
+    async def run() -> None:
+        said: asyncio.Future[AsyncConnection] = (
+            asyncio.get_running_loop().create_future()
+        )
+
+        async def work() -> None:
+            async with transaction_async(plain_database) as conn:
+                await conn.execute("CREATE TABLE kept ()")
+                said.set_result(conn)
+
+        task = asyncio.create_task(work())
+        conn = await said
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        assert task.cancelled()
+        assert conn.closed
 
     asyncio.run(run())
